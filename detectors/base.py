@@ -1,0 +1,89 @@
+"""What every detector is: statistics over struct-of-arrays state, told the time, without I/O.
+
+A detector serves many series: row `k` of its state belongs to one series of one rule. `update` takes events in order and
+writes one verdict an event, from that event and earlier ones of its row only, so the answer is the same wherever a batch
+is cut. Adding one: a file with a subclass, one line in `detectors/__init__.py`; the shared checks then run on it.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from schemas.levels import Border
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Records = NDArray[np.void]  # structured: named fields
+
+VERDICT = np.dtype([("expected", "f8"), ("lower", "f8"), ("upper", "f8"), ("score", "f8"), ("deviation", "f8")])
+"""One verdict an event. `score` >= 1.0: an alert would open or worsen here; never NaN. `deviation`: signed distance from
+what was expected in robust sigmas, 0.0 while unknown; never NaN. `expected`, `lower`, `upper`: in the series' unit, NaN
+where the detector has none or is warming up; a value outside `lower..upper` scores 1.0 or more."""
+
+
+class Settings(BaseModel):
+    """Base of a detector's own settings, the keys under `params:` in a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What `why` is told about the event that made a transition. Units: of the series; seconds; sigmas."""
+
+    value: float
+    expected: float
+    lower: float
+    upper: float
+    score: float
+    deviation: float
+    border: Border  # of the level that was reached (or was held, where the alert resolves)
+
+
+class Detector(ABC):
+    """Scores events. One instance a rule (or level) and partition, with a row of state a series."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1  # raise it when the state's meaning changes: saved state of another version learns again
+    levels_on: ClassVar[Literal["score", "value"]] = "score"  # what a level's border is compared with
+    Params: ClassVar[type[Settings]]
+
+    def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
+        """`borders` of the rule's levels that use this detector, mildest first."""
+        self.borders = borders
+
+    @abstractmethod
+    def grow(self, rows: int) -> None:
+        """Make room for `rows` rows in all (at least doubling is the caller's business); old rows keep their state."""
+
+    @abstractmethod
+    def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
+        """Judge and learn, event by event, in order.
+
+        rows: row of each event; fresh: forget the row before this event; t: Unix seconds, rising within a row;
+        x: finite values; out: VERDICT, overwritten.
+        """
+
+    @abstractmethod
+    def why(self, point: Point) -> str:
+        """One clause for a person: which test, how far. Without a full stop, time or level name: the engine adds them."""
+
+    @property
+    @abstractmethod
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays that are the whole state, first axis = row; saved and loaded as they are."""
+
+
+
+
+
+def grown(array: NDArray[np.generic], rows: int) -> NDArray[np.generic]:
+    """The array with `rows` rows; the new ones are zero, which every detector reads as 'never seen'."""
+    bigger = np.zeros((rows, *array.shape[1:]), array.dtype)
+    bigger[: len(array)] = array
+    return bigger

@@ -1,0 +1,260 @@
+"""The life of an alert: inactive, pending, firing at a level, recovering, resolved. A table, and its loop.
+
+Every level of a rule runs the table for itself; the alert stands at the highest level that fires or recovers, so one
+alert moves between levels instead of becoming several. All times are event times of the series' own points: `for` and
+`keep_firing_for` don't advance while the series is silent.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from schemas import levels
+from schemas.levels import Border
+
+Records = NDArray[np.void]
+Record = Any  # one of them, whose fields only numba knows
+
+
+class State(IntEnum):
+    """Where one level of one alert stands. The numbers go into saved state: never reuse one."""
+
+    INACTIVE = 0
+    PENDING = 1  # over the border, but not yet for as long as `for` asks
+    FIRING = 2
+    RECOVERING = 3  # back, but not yet for as long as `keep_firing_for` asks
+    RESOLVED = 4  # until the series' next point
+
+
+class Act(IntEnum):
+    """What a point (or the lack of points) says about one level."""
+
+    AWAY = 0  # over the border, or held open by the clear condition
+    AWAY_SERVED = 1  # the same, and for at least `for`
+    BACK = 2  # neither
+    BACK_SERVED = 3  # the same, and for at least `keep_firing_for`
+    GONE = 4  # the series is silent for `stale_after`, or its rule was removed
+
+
+TRANSITIONS: dict[tuple[State, Act], State] = {
+    (State.INACTIVE, Act.AWAY): State.PENDING,
+    (State.INACTIVE, Act.AWAY_SERVED): State.FIRING,
+    (State.INACTIVE, Act.BACK): State.INACTIVE,
+    (State.INACTIVE, Act.BACK_SERVED): State.INACTIVE,
+    (State.INACTIVE, Act.GONE): State.INACTIVE,
+    (State.PENDING, Act.AWAY): State.PENDING,
+    (State.PENDING, Act.AWAY_SERVED): State.FIRING,
+    (State.PENDING, Act.BACK): State.INACTIVE,
+    (State.PENDING, Act.BACK_SERVED): State.INACTIVE,
+    (State.PENDING, Act.GONE): State.INACTIVE,
+    (State.FIRING, Act.AWAY): State.FIRING,
+    (State.FIRING, Act.AWAY_SERVED): State.FIRING,
+    (State.FIRING, Act.BACK): State.RECOVERING,
+    (State.FIRING, Act.BACK_SERVED): State.RESOLVED,
+    (State.FIRING, Act.GONE): State.RESOLVED,
+    (State.RECOVERING, Act.AWAY): State.FIRING,
+    (State.RECOVERING, Act.AWAY_SERVED): State.FIRING,
+    (State.RECOVERING, Act.BACK): State.RECOVERING,
+    (State.RECOVERING, Act.BACK_SERVED): State.RESOLVED,
+    (State.RECOVERING, Act.GONE): State.RESOLVED,
+    (State.RESOLVED, Act.AWAY): State.PENDING,
+    (State.RESOLVED, Act.AWAY_SERVED): State.FIRING,
+    (State.RESOLVED, Act.BACK): State.INACTIVE,
+    (State.RESOLVED, Act.BACK_SERVED): State.INACTIVE,
+    (State.RESOLVED, Act.GONE): State.INACTIVE,
+}
+
+_TABLE = np.zeros((len(State), len(Act)), np.int8)
+for (_state, _act), _next in TRANSITIONS.items():
+    _TABLE[_state, _act] = _next
+
+LEVEL = np.dtype(
+    [
+        ("rank", "i8"),
+        ("detector", "i8"),
+        ("on_score", "?"),
+        ("open_op", "i8"),
+        ("open_low", "f8"),
+        ("open_high", "f8"),
+        ("has_clear", "?"),
+        ("clear_op", "i8"),
+        ("clear_low", "f8"),
+        ("clear_high", "f8"),
+        ("clear_deviation", "f8"),
+        ("for_s", "f8"),
+        ("keep_firing_for_s", "f8"),
+    ]
+)
+
+CELL = np.dtype(
+    [
+        ("starts_at_s", "f8"),  # first point over a border of the open episode
+        ("since_s", "f8", (3,)),  # by level: since when AWAY (pending, firing) or BACK (recovering)
+        ("seq", "i4"),  # of the newest transition of the open episode
+        ("rank", "i1"),  # of the level the alert stands at; 0: none
+        ("state", "i1", (3,)),
+    ],
+    align=True,
+)
+"""One alert: one rule on one series. 40 bytes."""
+
+TRANSITION = np.dtype(
+    [
+        ("event", "i8"),  # index of the point in the batch; for a silent series: of its next point, or -1
+        ("row", "i8"),
+        ("at_s", "f8"),
+        ("starts_at_s", "f8"),
+        ("seq", "i4"),
+        ("rank", "i1"),
+        ("previous_rank", "i1"),
+        ("silent", "?"),
+    ],
+    align=True,
+)
+
+
+@dataclass(frozen=True)
+class LevelRule:
+    """When one level opens, holds and clears.
+
+    open: the border of the value, or of the score where `on_score`. An open level is held while the point is over
+    `open`, or not yet over `clear` (value levels), or |deviation| >= `clear_deviation` sigmas (score levels: their
+    score is a pulse, which says where something opens or gets worse, not how long it lasts).
+    """
+
+    rank: int
+    detector: int
+    on_score: bool
+    open: Border
+    clear: Border | None = None
+    clear_deviation: float = 0.0
+    for_s: float = 0.0
+    keep_firing_for_s: float = 0.0
+
+
+def level_table(rules: tuple[LevelRule, ...]) -> Records:
+    """The rules as a LEVEL array for `walk`; at most three."""
+    table = np.zeros(len(rules), LEVEL)
+    for row, rule in zip(table, rules, strict=True):
+        clear = rule.clear or Border(levels.Op.ABOVE, 0.0)
+        row["rank"], row["detector"], row["on_score"] = rule.rank, rule.detector, rule.on_score
+        row["open_op"], row["open_low"], row["open_high"] = rule.open.op, rule.open.low, rule.open.high
+        row["has_clear"] = rule.clear is not None
+        row["clear_op"], row["clear_low"], row["clear_high"] = clear.op, clear.low, clear.high
+        row["clear_deviation"] = rule.clear_deviation
+        row["for_s"], row["keep_firing_for_s"] = rule.for_s, rule.keep_firing_for_s
+    return table
+
+
+_over = njit(cache=True)(levels.over)
+
+
+@njit(cache=True)
+def _away(level: Record, state: int, x: float, score: float, deviation: float) -> bool:
+    if level.on_score:
+        if _over(level.open_op, level.open_low, level.open_high, score):
+            return True
+        # A pulse that had to be repeated row by row would never serve its `for`: the deviation sustains it.
+        return 1 <= state <= 3 and abs(deviation) >= level.clear_deviation
+    if _over(level.open_op, level.open_low, level.open_high, x):
+        return True
+    if 2 <= state <= 3 and level.has_clear:
+        return not _over(level.clear_op, level.clear_low, level.clear_high, x)
+    return False
+
+
+@njit(cache=True)
+def _step(cell: Record, k: int, level: Record, t: float, away: bool) -> None:
+    """Level `k` of one alert takes one point."""
+    before = cell.state[k]
+    same_side = before == 1 or before == 2 if away else before == 3
+    if not same_side:
+        cell.since_s[k] = t
+    served = t - cell.since_s[k] >= (level.for_s if away else level.keep_firing_for_s)
+    cell.state[k] = _TABLE[before, (0 if away else 2) + (1 if served else 0)]
+
+
+@njit(cache=True)
+def _settle(cell: Record, levels_: Records, out: Record) -> bool:
+    """Moves the alert to its highest level that fires or recovers. True: that is a transition, written to `out`."""
+    rank = 0
+    starts_at_s = np.inf
+    for k in range(len(levels_)):
+        state = cell.state[k]
+        if state == 2 or state == 3:
+            rank = max(rank, levels_[k].rank)
+        if state == 1 or state == 2:
+            starts_at_s = min(starts_at_s, cell.since_s[k])
+    if rank == cell.rank:
+        return False
+    if cell.rank == 0:
+        cell.starts_at_s = starts_at_s
+        cell.seq = 0
+    else:
+        cell.seq += 1
+    out.rank, out.previous_rank, out.seq, out.starts_at_s = rank, cell.rank, cell.seq, cell.starts_at_s
+    cell.rank = rank
+    return True
+
+
+@njit(cache=True)
+def _silence(cell: Record, levels_: Records, out: Record) -> bool:
+    for k in range(len(levels_)):
+        cell.state[k] = _TABLE[cell.state[k], 4]
+    return _settle(cell, levels_, out)
+
+
+@njit(cache=True)
+def walk(
+    levels_: Records,
+    stale_after_s: float,
+    cells: Records,
+    rows: NDArray[np.int64],
+    t: NDArray[np.float64],
+    gap_s: NDArray[np.float64],
+    x: NDArray[np.float64],
+    score: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+    out: Records,
+) -> int:
+    """Takes points in order through the alerts of one rule; returns how many transitions were written to `out`.
+
+    rows: cell of each point; t: Unix seconds; gap_s: seconds since the series' previous point (0 for its first);
+    score, deviation: detectors x points; out: TRANSITION, room for two a point (a silent end, then a new start).
+    """
+    n = 0
+    for i in range(len(rows)):
+        cell = cells[rows[i]]
+        if gap_s[i] > stale_after_s and _silence(cell, levels_, out[n]):
+            out[n].event, out[n].row, out[n].at_s, out[n].silent = i, rows[i], t[i] - gap_s[i] + stale_after_s, True
+            n += 1
+        for k in range(len(levels_)):
+            level = levels_[k]
+            d = level.detector
+            away = _away(level, cell.state[k], x[i], score[d, i], deviation[d, i])
+            if away or cell.state[k] != 0:
+                _step(cell, k, level, t[i], away)
+        if _settle(cell, levels_, out[n]):
+            out[n].event, out[n].row, out[n].at_s, out[n].silent = i, rows[i], t[i], False
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def end_silent(
+    levels_: Records, stale_after_s: float, cells: Records, last_t: NDArray[np.float64], now_s: float, out: Records
+) -> int:
+    """Ends the alerts whose series are silent for longer than `stale_after_s` at event time `now_s`; as `walk` would.
+
+    last_t: Unix seconds of the newest point of each cell's series; out: TRANSITION, room for one a cell.
+    """
+    n = 0
+    for row in range(len(last_t)):
+        if now_s - last_t[row] > stale_after_s and _silence(cells[row], levels_, out[n]):
+            out[n].event, out[n].row, out[n].at_s, out[n].silent = -1, row, last_t[row] + stale_after_s, True
+            n += 1
+    return n

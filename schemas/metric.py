@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.promql_text import quoted
+
 Labels = tuple[tuple[str, str], ...]  # sorted by name
 
 
@@ -29,14 +31,5 @@ class Series:
         """
         if not self.labels:
             return self.metric
-        return f"{self.metric}{{{', '.join(f'{name}={quote(value)}' for name, value in self.labels)}}}"
+        return f"{self.metric}{{{', '.join(f'{name}={quoted(value)}' for name, value in self.labels)}}}"
 
-
-def quote(text: str) -> str:
-    """PromQL string literal; control characters are escaped, so that a label can't forge a line of a terminal.
-
-    >>> print(quote('a"b' + chr(10) + chr(27)))
-    "a\\"b\\n\\x1b"
-    """
-    plain = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in plain) + '"'

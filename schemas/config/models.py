@@ -1,0 +1,225 @@
+"""The config file's keys: what each is called, may hold and means. docs/config.md and the JSON Schema are made from it.
+
+`FileConfig` is the file as written; `Config` is what the program works with, its rules resolved (`rules.py`).
+Attributes carry their unit (`every_s`), keys in the file don't (`every: 30s`); code builds sections by attribute name.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+
+from schemas.config.rules import Rule
+from schemas.config.values import Bootstrap, Duration, InputFormat, LevelAt, Match, Topic, level_shorthand
+
+
+class Section(BaseModel):
+    """Base of every mapping in the file: an unknown key is an error, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+
+class Kafka(Section):
+    """The Kafka cluster."""
+
+    bootstrap: Bootstrap = Field(
+        default="127.0.0.1:9092", description="Brokers to ask first: `host:port`, several with commas."
+    )
+    group: str = Field(
+        default="tidegauge",
+        min_length=1,
+        max_length=200,
+        description="Consumer group. Workers of one group share the partitions.",
+    )
+
+
+class Input(Section):
+    """A topic that metrics come from."""
+
+    topic: Topic = Field(default="metrics", description="Topic to read.")
+    format: InputFormat = Field(default="auto", description="What its records are; `auto` looks at each record.")
+    keyed_by_series: bool = Field(
+        default=False,
+        description="Promises that each series stays on one partition (producers use the series as key). "
+        "A topic of one partition needs no promise.",
+    )
+
+
+class Topics(Section):
+    """Topics that are written, but for `changes`; those that are missing are created."""
+
+    alerts: Topic = Field(default="alerts", description="Every transition of every alert.")
+    state: Topic = Field(default="alerts-state", description="The latest transition of each alert; compacted.")
+    dead_letters: Topic = Field(default="dead-letters", description="Events that could not be read, with the reason.")
+    incidents: Topic = Field(default="incidents", description="Incident events.")
+    changes: Topic = Field(default="changes", description="Deployments and other changes, as others publish them.")
+
+
+class Snapshots(Section):
+    """Where detector state is kept, so that a restart goes on where it stopped."""
+
+    store: Literal["folder", "topic"] = Field(
+        default="folder", description="`folder`: files under `path`; `topic`: Kafka itself."
+    )
+    path: str = Field(
+        default="./state", min_length=1, description="Folder for `store: folder`; workers that share it share state."
+    )
+    every_s: Duration = Field(
+        default=30.0, gt=0, validation_alias="every", description="How often state is saved, each partition."
+    )
+
+
+class Limits(Section):
+    """Bounds, so that bad input costs accuracy and not the process."""
+
+    max_series: int = Field(
+        default=1_000_000, ge=1, description="Series a worker keeps; events of further ones are counted and left out."
+    )
+    max_future_s: Duration = Field(
+        default=600.0,
+        gt=0,
+        validation_alias="max_future",
+        description="Events dated further ahead of their Kafka record are dead letters.",
+    )
+    idle_after_s: Duration = Field(
+        default=259_200.0,
+        gt=0,
+        validation_alias="idle_after",
+        description="A series with a longer gap starts fresh, as if never seen.",
+    )
+    stale_after_s: Duration = Field(
+        default=3_600.0,
+        gt=0,
+        validation_alias="stale_after",
+        description="A firing series that is silent for so long is resolved.",
+    )
+    tombstone_after_s: Duration = Field(
+        default=3_600.0,
+        gt=0,
+        validation_alias="tombstone_after",
+        description="Resolved alerts leave the `state` topic after so long.",
+    )
+
+
+class FileLevel(Section):
+    """A level written out. Short forms: `"> 80"` and `1.0` mean `{at: ...}`."""
+
+    detector: str | None = Field(default=None, description="Detector of this level, if not the rule's.")
+    at: LevelAt = Field(
+        description='Where it opens: a border such as `"> 80"`, `"<= 0.5"`, `"outside 10..90"` for detectors that '
+        "compare the value, a score such as `1.0` for those that score."
+    )
+    clear: LevelAt | None = Field(
+        default=None,
+        description='Where it clears: the condition on the value (`"< 75"`; default: no longer over `at`), or for '
+        "scores the distance from what is expected, in robust sigmas (default 3.0).",
+    )
+    for_s: Duration | None = Field(
+        default=None, validation_alias="for", description="How long it must hold, if not the rule's `for`."
+    )
+    keep_firing_for_s: Duration | None = Field(
+        default=None,
+        validation_alias="keep_firing_for",
+        description="How long it is held, if not the rule's `keep_firing_for`.",
+    )
+    params: dict[str, object] | None = Field(
+        default=None, description="The detector's settings for this level, instead of the rule's `params`."
+    )
+
+
+_Level = Annotated[FileLevel, BeforeValidator(level_shorthand, json_schema_input_type=str | float | FileLevel)]
+
+
+class FileLevels(Section):
+    """Levels of a rule; at least one."""
+
+    info: _Level | None = Field(default=None, description="The mildest level.")
+    warning: _Level | None = Field(default=None, description="The middle level.")
+    critical: _Level | None = Field(default=None, description="The worst level.")
+
+
+class FileClear(Section):
+    """Where each level clears."""
+
+    info: LevelAt | None = Field(default=None, description="Where `info` clears.")
+    warning: LevelAt | None = Field(default=None, description="Where `warning` clears.")
+    critical: LevelAt | None = Field(default=None, description="Where `critical` clears.")
+
+
+class FileRule(Section):
+    """One alert: which series, which detector, from where on."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=200,
+        description="The alert's name (`alertname`), once in the file. It is part of alert ids.",
+    )
+    match: Match = Field(
+        description='Which series: a PromQL selector such as `cpu_usage{host=~"web-.*"}`; its regular expressions '
+        "are RE2 and match the whole label. `{}` is every series."
+    )
+    detector: str | None = Field(default=None, description="Detector of the levels that don't name their own.")
+    params: dict[str, object] | None = Field(
+        default=None, description="Settings of `detector`; docs/detectors.md has each detector's."
+    )
+    levels: FileLevels | None = Field(
+        default=None,
+        description="Where each level opens. Left out with a detector that scores: `{warning: 1.0}`.",
+    )
+    clear: FileClear | None = Field(default=None, description="Where each level clears, if not where it opened.")
+    for_s: Duration = Field(
+        default=0.0, validation_alias="for", description="How long a level must hold, in event time, before it fires."
+    )
+    keep_firing_for_s: Duration = Field(
+        default=0.0,
+        validation_alias="keep_firing_for",
+        description="How long, in event time, an alert is held after it cleared.",
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels added to the alert, for routing.")
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="Texts added to the alert, such as `summary` or `runbook_url`."
+    )
+    stale_after_s: Duration | None = Field(
+        default=None, gt=0, validation_alias="stale_after", description="As `limits.stale_after`, for this rule."
+    )
+
+
+class Common(Section):
+    """What file and program have in common."""
+
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    kafka: Kafka = Field(default_factory=Kafka, description="Where Kafka is.")
+    inputs: tuple[Input, ...] = Field(
+        default=(Input(),), min_length=1, max_length=100, description="Topics that metrics come from."
+    )
+    topics: Topics = Field(default_factory=Topics, description="Names of the other topics.")
+    snapshots: Snapshots = Field(default_factory=Snapshots, description="Where detector state is kept.")
+    limits: Limits = Field(default_factory=Limits, description="Bounds on memory and time.")
+
+
+class FileConfig(Common):
+    """The file as written, without the desk's part."""
+
+    rules: tuple[FileRule, ...] = Field(min_length=1, max_length=10_000, description="What to alert on; at least one.")
+
+
+class Config(Common):
+    """A checked config: `rules` resolved, `desk` the top-level keys that the desk reads, as written."""
+
+    rules: tuple[InstanceOf[Rule], ...] = Field(min_length=1, description="What to alert on.")
+    desk: dict[str, object] = Field(default_factory=dict, description="The desk's part, unread here.")
+
+
+DESK_KEYS = {
+    "global": "Alertmanager's `global`: addresses and keys that receivers fall back to.",
+    "route": "Alertmanager's `route`: which alert goes to which receiver.",
+    "receivers": "Alertmanager's `receivers`: whom to tell, and how.",
+    "inhibit_rules": "Alertmanager's `inhibit_rules`: alerts that hide others.",
+    "time_intervals": "Alertmanager's `time_intervals`: named times for routes.",
+    "maintenance": "Planned work, during which alerts are held back.",
+    "oncall": "Who is on call when.",
+    "escalation": "Whom to tell next when nobody answers.",
+    "incidents": "How alerts become incidents.",
+    "automation": "Remedies that may be run.",
+    "templates": "Alertmanager's `templates`: files with texts of notifications.",
+}
+"""Top-level keys that are the desk's: accepted and kept, checked by the desk."""

@@ -1,0 +1,82 @@
+"""A rule as the engine takes it: everything resolved, nothing left to default. Made from the config by `resolve.py`."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from schemas.levels import Border, LevelName
+from schemas.selector import Selector
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """A detector with its settings, and the borders of the rule's levels that use it, mildest first."""
+
+    kind: str
+    params: BaseModel
+    borders: tuple[Border, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """When an alert opens at this level, and when it leaves it.
+
+    `rank` 1..3 is info, warning, critical; `detector` is an index into the rule's detectors. `open` is compared with
+    the value or the score, as the detector says. It clears when `clear` holds for the value, or, where `clear` is None:
+    with `clear_deviation`, when |deviation| is below so many robust sigmas; without, when `open` no longer holds.
+    """
+
+    rank: int
+    name: LevelName
+    detector: int
+    open: Border
+    clear: Border | None = None
+    clear_deviation: float | None = None
+    for_s: float = 0.0
+    keep_firing_for_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`levels` mildest first; `labels` and `annotations` sorted by name; `config_hash` as `hash_of` makes it."""
+
+    name: str
+    selector: Selector
+    detectors: tuple[DetectorSpec, ...]
+    levels: tuple[Level, ...]
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    stale_after_s: float = 3600.0
+    config_hash: str = ""
+
+
+def hash_of(
+    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
+) -> str:
+    """16 hex digits over what decides: which series, levels, settings with defaults, timers. Not names or texts."""
+    decides = {
+        "match": str(selector),
+        "detectors": [[d.kind, d.params.model_dump(mode="json")] for d in detectors],
+        "levels": [
+            [
+                level.rank,
+                level.detector,
+                _numbers(level.open),
+                _numbers(level.clear),
+                level.clear_deviation,
+                level.for_s,
+                level.keep_firing_for_s,
+            ]
+            for level in levels
+        ],
+        "stale_after_s": stale_after_s,
+    }
+    canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+def _numbers(border: Border | None) -> tuple[int, float, float] | None:
+    # Not str(border), which rounds to six digits.
+    return (int(border.op), border.low, border.high) if border else None

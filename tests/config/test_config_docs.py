@@ -1,0 +1,115 @@
+"""The page, the JSON Schema and the models say the same. `python tests/config/test_config_docs.py` renews the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from schemas.config import Config
+from schemas.config.json_schema import config_schema
+from schemas.config.models import FileConfig
+from schemas.config.reference import SECTIONS, with_reference
+from schemas.config.words import keys_at
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/config.md"
+Params = dict[str, type[BaseModel]]
+
+
+def models_below(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """Every model that a file can reach, found by the fields themselves."""
+    found, todo = set(), [model]
+    while todo:
+        found.add(current := todo.pop())
+        for info in current.model_fields.values():
+            todo += [m for m in inside(info.annotation) if m not in found]
+    return found
+
+
+def inside(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in inside(part)]
+
+
+def test_every_mapping_of_the_file_is_a_section_of_the_page() -> None:
+    assert models_below(FileConfig) == set(SECTIONS.values())
+
+
+def test_every_key_has_a_description() -> None:
+    for model in SECTIONS.values():
+        assert model.__doc__
+        for name, info in model.model_fields.items():
+            assert info.description, f"{model.__name__}.{name}"
+            assert info.description.endswith("."), f"{model.__name__}.{name}"
+
+
+def test_the_page_is_current() -> None:
+    page = PAGE.read_text()
+    assert page == with_reference(page), "run: python tests/config/test_config_docs.py"
+
+
+def test_the_configs_on_the_page_are_right(load: Callable[[str], Config]) -> None:
+    (example, *_) = [part.split("```")[0] for part in PAGE.read_text().split("```yaml\n")[1:]]
+    assert load(example).rules
+
+
+@pytest.fixture(scope="module")
+def validator(params: Params) -> Draft202012Validator:
+    schema = config_schema(params)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+GOOD = [
+    (ROOT / "examples/tidegauge.yaml").read_text(),
+    "rules: [{name: a, match: up, detector: baseline, params: {season: day, lags: [1, 2]}, levels: {info: 1}, for: 0}]",
+    "rules: [{name: a, match: up, levels: {info: {detector: river, params: {model: x}, at: 2, for: 1m, clear: 2}}}]",
+    "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x}\nlimits: {idle_after: 1h30m}",
+]
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_what_the_loader_accepts_is_valid(
+    load: Callable[[str], Config], validator: Draft202012Validator, text: str
+) -> None:
+    assert load(text)
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "rules: []",
+        "rules: [{name: a}]",
+        "rules: [{name: a, match: up, detektor: baseline}]",
+        "rules: [{name: a, match: up, detector: thresold}]",
+        "rules: [{name: a, match: up, detector: baseline, params: {seson: day}}]",
+        "rules: [{name: a, match: up, detector: baseline, params: {season: dya}}]",
+        "rules: [{name: a, match: up, levels: {info: {detector: river, at: 1, params: {}}}}]",
+        "rules: [{name: a, match: up, detector: baseline, for: 30}]",
+        "rules: [{name: a, match: up, detector: baseline, labels: }]",
+        "rules: [{name: a, match: up, detector: baseline}]\nkafak: {}",
+    ],
+)
+def test_what_an_editor_should_underline_is_invalid(
+    load: Callable[[str], Config], validator: Draft202012Validator, text: str
+) -> None:
+    assert not validator.is_valid(yaml.safe_load(text))
+    with pytest.raises(Exception, match=r"t\.yaml:"):
+        load(text)
+
+
+def test_every_key_of_the_file_is_in_the_schema(validator: Draft202012Validator) -> None:
+    schema = validator.schema
+    assert isinstance(schema, dict)
+    for model in set(SECTIONS.values()) - {FileConfig}:
+        assert set(schema["$defs"][model.__name__]["properties"]) == set(keys_at(model, ()))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_reference(PAGE.read_text()))

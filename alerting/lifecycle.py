@@ -10,10 +10,10 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from schemas import levels
+from schemas.compiled import compiled
 from schemas.levels import Border
 
 Records = NDArray[np.void]
@@ -150,10 +150,10 @@ def level_table(rules: tuple[LevelRule, ...]) -> Records:
     return table
 
 
-_over = njit(cache=True)(levels.over)
+_over = compiled(levels.over)
 
 
-@njit(cache=True)
+@compiled
 def _away(level: Record, state: int, x: float, score: float, deviation: float) -> bool:
     if level.on_score:
         if _over(level.open_op, level.open_low, level.open_high, score):
@@ -167,7 +167,7 @@ def _away(level: Record, state: int, x: float, score: float, deviation: float) -
     return False
 
 
-@njit(cache=True)
+@compiled
 def _step(cell: Record, k: int, level: Record, t: float, away: bool) -> None:
     """Level `k` of one alert takes one point."""
     before = cell.state[k]
@@ -178,7 +178,7 @@ def _step(cell: Record, k: int, level: Record, t: float, away: bool) -> None:
     cell.state[k] = _TABLE[before, (0 if away else 2) + (1 if served else 0)]
 
 
-@njit(cache=True)
+@compiled
 def _settle(cell: Record, levels_: Records, out: Record) -> bool:
     """Moves the alert to its highest level that fires or recovers. True: that is a transition, written to `out`."""
     rank = 0
@@ -201,14 +201,14 @@ def _settle(cell: Record, levels_: Records, out: Record) -> bool:
     return True
 
 
-@njit(cache=True)
+@compiled
 def _silence(cell: Record, levels_: Records, out: Record) -> bool:
     for k in range(len(levels_)):
         cell.state[k] = _TABLE[cell.state[k], 4]
     return _settle(cell, levels_, out)
 
 
-@njit(cache=True)
+@compiled
 def walk(
     levels_: Records,
     stale_after_s: float,
@@ -244,7 +244,7 @@ def walk(
     return n
 
 
-@njit(cache=True)
+@compiled
 def end_silent(
     levels_: Records, stale_after_s: float, cells: Records, last_t: NDArray[np.float64], now_s: float, out: Records
 ) -> int:

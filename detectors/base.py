@@ -1,13 +1,13 @@
 """What every detector is: statistics over struct-of-arrays state, told the time, without I/O.
 
-A detector serves many series: row `k` of its state belongs to one series of one rule. `update` takes events in order and
-writes one verdict an event, from that event and earlier ones of its row only, so the answer is the same wherever a batch
-is cut. Adding one: a file with a subclass, one line in `detectors/__init__.py`; the shared checks then run on it.
+A detector serves many series: row `k` of its state belongs to one series of one rule. `update` takes events in order
+and writes one verdict an event, from that event and earlier ones of its row only, so the answer is the same wherever a
+batch is cut. Adding one: a file with a subclass, one line in `detectors/__init__.py`; the shared checks then run on it.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,13 @@ Flags = NDArray[np.bool_]
 Records = NDArray[np.void]  # structured: named fields
 
 VERDICT = np.dtype([("expected", "f8"), ("lower", "f8"), ("upper", "f8"), ("score", "f8"), ("deviation", "f8")])
-"""One verdict an event. `score` >= 1.0: an alert would open or worsen here; never NaN. `deviation`: signed distance from
-what was expected in robust sigmas, 0.0 while unknown; never NaN. `expected`, `lower`, `upper`: in the series' unit, NaN
-where the detector has none or is warming up; a value outside `lower..upper` scores 1.0 or more."""
+"""One verdict an event. `score` >= 1.0: an alert would open or worsen here; never NaN. `deviation`: signed distance
+from what was expected in robust sigmas, 0.0 while unknown; never NaN. `expected`, `lower`, `upper`: in the series'
+unit, NaN where the detector has none or is warming up; the first value outside `lower..upper` scores 1.0 or more, the
+next ones of the same episode only where they are worse."""
+
+VALUE_MAX = 1e30
+"""Detectors that learn judge values beyond as this: squares and single precision stay finite."""
 
 
 class Settings(BaseModel):
@@ -71,7 +75,7 @@ class Detector(ABC):
 
     @abstractmethod
     def why(self, point: Point) -> str:
-        """One clause for a person: which test, how far. Without a full stop, time or level name: the engine adds them."""
+        """One clause for a person: which test, how far. No full stop, time or level: the engine adds them."""
 
     @property
     @abstractmethod
@@ -79,10 +83,10 @@ class Detector(ABC):
         """The arrays that are the whole state, first axis = row; saved and loaded as they are."""
 
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
-
-def grown(array: NDArray[np.generic], rows: int) -> NDArray[np.generic]:
+def grown(array: NDArray[_Scalar], rows: int) -> NDArray[_Scalar]:
     """The array with `rows` rows; the new ones are zero, which every detector reads as 'never seen'."""
     bigger = np.zeros((rows, *array.shape[1:]), array.dtype)
     bigger[: len(array)] = array

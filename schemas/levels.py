@@ -10,7 +10,7 @@ LEVELS: tuple[LevelName, ...] = ("info", "warning", "critical")  # in rising sev
 
 
 class Op(IntEnum):
-    """How a number is compared with a border. The numbers go into compiled code and into saved state: never reuse one."""
+    """How a number is compared with a border. Compiled code and saved state hold the numbers: never reuse one."""
 
     ABOVE = 0
     AT_LEAST = 1

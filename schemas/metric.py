@@ -32,4 +32,3 @@ class Series:
         if not self.labels:
             return self.metric
         return f"{self.metric}{{{', '.join(f'{name}={quoted(value)}' for name, value in self.labels)}}}"
-

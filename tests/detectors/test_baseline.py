@@ -1,0 +1,207 @@
+"""What `baseline` finds on made series, and what it leaves alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.base import Floats
+from detectors.baseline import CALM, STATE, Params
+from detectors.profile import BIN, BINS
+from tests.detectors.streams import Events, judge, make, mixed, one_row, openings, run
+
+DAY_S = 86400
+
+
+def noise(seed: int, n: int, level: float = 100.0, sigma: float = 5.0) -> Floats:
+    return np.random.default_rng(seed).normal(level, sigma, n)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("step", "direction"), [(75.0, "above"), (-75.0, "below")])
+def test_a_spike_is_found_at_once_and_its_direction_named(seed: int, step: float, direction: str) -> None:
+    x = noise(seed, 1500)
+    x[1200] += step
+    out = judge(x)
+    assert out["score"][1200] >= 1.0
+    assert out["deviation"][1200] * step > 0.0
+    assert not out["lower"][1200] <= x[1200] <= out["upper"][1200]
+    one_sided = judge(x, direction=direction)
+    assert one_sided["score"][1200] == out["score"][1200]
+    other = judge(x, direction="below" if direction == "above" else "above")
+    assert (other["score"][1200:1210] < 1.0).all()
+
+
+def test_a_spike_soon_after_the_warm_up_is_found_within_two_rows() -> None:
+    found = 0
+    for seed in range(10):
+        x = noise(seed, 140)
+        x[90:93] += 100.0
+        found += bool((judge(x)["score"][90:92] >= 1.0).any())
+    assert found >= 9
+
+
+def test_noise_opens_less_than_one_alert_in_1500_rows() -> None:
+    opened = sum(len(openings(judge(noise(seed, 5000))["score"])) for seed in range(20))
+    assert opened / (20 * 5000) < 1 / 1500
+
+
+def test_a_random_walk_is_explained_by_its_last_level() -> None:
+    opened, within = 0, []
+    for seed in range(20):
+        out = judge(np.cumsum(np.random.default_rng(seed).normal(0.0, 1.0, 5000)))
+        opened += len(openings(out["score"]))
+        within.append((np.abs(out["deviation"][500:]) < CALM).mean())
+    assert opened / (20 * 5000) < 1 / 1000
+    assert np.mean(within) > 0.95
+    assert min(within) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_plateau_stays_deviant_until_it_ends(seed: int) -> None:
+    x = noise(seed, 4000)
+    x[3000:3060] += 75.0
+    out = judge(x)
+    assert out["score"][3000] >= 1.0
+    assert (out["deviation"][3000:3060] > CALM).all()
+    assert (np.abs(out["deviation"][3062:3070]) < 2 * CALM).all()
+    assert (out["score"][3055:3080] < 1.0).all(), "the way back is no surprise"
+
+
+@pytest.mark.parametrize("shift", [-60.0, 25.0, 60.0])
+def test_a_lasting_shift_becomes_the_new_normal_by_itself(shift: float) -> None:
+    x = noise(2, 8000)
+    x[3000:] += shift
+    out = judge(x)
+    assert (out["score"][3000:3010] >= 1.0).any()
+    assert (np.abs(out["deviation"][4500:]) < CALM).mean() > 0.98
+    assert len(openings(out["score"][4500:])) <= 2
+    assert abs(out["expected"][-1] - 100.0 - shift) < 10.0
+
+
+@pytest.mark.parametrize("step_s", [60, 300])
+@pytest.mark.parametrize("width_s", [1800, 2700])
+def test_a_daily_peak_is_normal_after_three_days_and_not_at_the_wrong_hour(step_s: int, width_s: int) -> None:
+    a_day = DAY_S // step_s
+    n = 8 * a_day
+    t = step_s * np.arange(n)
+    noon, night = (30.0 * np.exp(-0.5 * ((t % DAY_S - 3600 * hour) / width_s) ** 2) for hour in (12, 3))
+    opened, found = 0, 0
+    for seed in range(4):
+        x = noise(seed, n, sigma=1.0) + noon
+        x[7 * a_day :] += night[7 * a_day :]
+        out = run(make("baseline", 1), one_row(x, step_s, start_s=19700.0 * DAY_S))
+        on = openings(out["score"])
+        around = 3 * width_s // step_s
+        opened += sum(abs(row % a_day - a_day // 2) < around for row in on if row >= 3 * a_day)
+        found += any(abs(row - 7 * a_day - a_day // 8) < around for row in on)
+    assert opened <= 2
+    assert found == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=mixed, power=st.sampled_from([-20, 10, 20]))
+def test_the_unit_of_the_values_does_not_matter_to_one_bit(events: Events, power: int) -> None:
+    scale = 2.0**power
+    out = run(make("baseline", 3), events)
+    scaled = run(make("baseline", 3), Events(events.rows, events.fresh, events.t, events.x * scale))
+    assert scaled["score"].tobytes() == out["score"].tobytes()
+    assert scaled["deviation"].tobytes() == out["deviation"].tobytes()
+    for name in ("expected", "lower", "upper"):
+        # The floor of a series at exactly 0 is absolute: 1e-300 does not scale.
+        np.testing.assert_allclose(scaled[name], out[name] * scale, rtol=0, atol=1e-290)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=mixed)
+def test_the_first_value_outside_the_band_scores_one_or_more(events: Events) -> None:
+    """The first of an episode; and unless it is on its way back to what was expected."""
+    out = run(make("baseline", 3), events)
+    outside = (events.x > out["upper"]) | (events.x < out["lower"])
+    for row in range(3):
+        mine = events.rows == row
+        score, deviation = out["score"][mine], out["deviation"][mine]
+        for i in np.flatnonzero(outside[mine]):
+            if (score[max(0, i - 6) : i] < 0.99).all() and abs(deviation[i]) > CALM:
+                fast_side = 1.0 if events.x[mine][i] > out["upper"][mine][i] else -1.0
+                assert score[i] >= 1.0 or deviation[i] * fast_side < 0.0
+
+
+def test_a_change_below_the_floors_never_scores_and_never_holds() -> None:
+    x = noise(1, 3000, sigma=0.1)
+    x[2000] += 9.0
+    x[2500:] += 3.0
+    assert judge(x)["score"][2000] > 1.0
+    for out in (judge(x, min_change=20.0), judge(x, min_change_relative=0.2)):
+        assert (out["score"] < 1.0).all()
+        assert (np.abs(out["deviation"]) < CALM).all()
+        assert not (x > out["upper"]).any()
+    assert judge(x, min_change=5.0)["score"][2000] >= 1.0
+
+
+def test_a_one_sided_rule_has_no_other_bound_and_the_way_back_from_a_dip_is_no_alert() -> None:
+    x = noise(4, 2000)
+    x[1500:1504] -= 90.0
+    out = judge(x, direction="above")
+    assert np.isnan(out["lower"]).all()
+    assert (out["score"][1500:1520] < 1.0).all()
+    assert np.isfinite(out["upper"][200:]).all()
+
+
+@pytest.mark.parametrize(("before", "after"), [(7.0, 9.0), (0.0, 5.0), (1e9, 2e9), (-3.0, 0.0)])
+def test_a_series_that_never_changed_and_then_does_alerts_once_at_the_border(before: float, after: float) -> None:
+    out = judge([before] * 1000 + [after] * 500)
+    assert openings(out["score"]) == [1000]
+    assert out["score"][1000] == 1.0
+    assert (np.abs(out["deviation"]) <= 1e6).all()
+
+
+def test_a_flat_series_that_moves_a_little_does_not_alert() -> None:
+    assert (judge([100.0] * 1000 + [101.0, 100.0] * 50)["score"] < 1.0).all()
+
+
+def test_sparse_and_quantised_series_do_not_alert_all_the_time() -> None:
+    rng = np.random.default_rng(9)
+    sparse = np.where(rng.random(20_000) < 0.02, rng.exponential(3.0, 20_000), 0.0)
+    quantised = np.round(rng.normal(3.0, 0.6, 20_000))
+    for x in (sparse, quantised):
+        assert len(openings(judge(x)["score"])) < 20
+
+
+def test_where_a_walk_stands_after_a_long_gap_is_no_spike() -> None:
+    walk = one_row(np.cumsum(np.random.default_rng(1).normal(0.0, 1.0, 1200)))
+    walk.x[1000:] += 20.0
+    assert run(make("baseline", 1), walk)["score"][1000] >= 1.0
+    walk.t[1000:] += 3 * 3600.0
+    assert run(make("baseline", 1), walk)["score"][1000] < 1.0
+
+
+def test_late_repeated_and_missing_values_teach_nothing() -> None:
+    clean = one_row(noise(3, 400))
+    dirty_x = np.insert(clean.x, [100, 200, 300], [np.nan, 1e9, np.inf])
+    dirty_t = np.insert(clean.t, [100, 200, 300], [clean.t[100] - 30, clean.t[199], clean.t[300] - 30])
+    n = len(dirty_x)
+    out = run(make("baseline", 1), Events(np.zeros(n, np.int64), np.zeros(n, np.bool_), dirty_t, dirty_x))
+    dirty = np.array([100, 201, 302])
+    assert (out["score"][dirty] == 0.0).all()
+    assert np.delete(out, dirty).tobytes() == run(make("baseline", 1), clean).tobytes()
+
+
+@pytest.mark.parametrize("step_s", [86400.0, 604800.0])
+def test_daily_and_weekly_values_are_stable(step_s: float) -> None:
+    x = noise(1, 400)
+    x[350] += 100.0
+    out = judge(x, step_s=step_s)
+    assert out["score"][350] >= 1.0
+    assert len(openings(out["score"])) <= 4
+    assert abs(out["expected"][-1] - 100.0) < 15.0
+
+
+def test_a_series_costs_less_than_a_kilobyte() -> None:
+    assert STATE.itemsize + BINS * BIN.itemsize <= 1000
+    assert all(STATE[name] == np.float64 for name in STATE.names or ())
+
+
+def test_the_warm_up_can_not_be_shorter_than_the_tail_needs() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 50"):
+        Params(warm_up=10)

@@ -1,0 +1,16 @@
+from collections.abc import Sequence
+from typing import Any
+
+class Type:
+    def as_pointer(self) -> Type: ...
+
+class VoidType(Type): ...
+
+class IntType(Type):
+    def __init__(self, bits: int) -> None: ...
+
+class FunctionType(Type):
+    def __init__(self, return_type: Type, args: Sequence[Type]) -> None: ...
+
+class Constant:
+    def __init__(self, typ: Type, constant: Any) -> None: ...

@@ -9,13 +9,13 @@ import difflib
 import inspect
 import math
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
-from river import anomaly
-from river.base import SupervisedAnomalyDetector
 
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.pulse import PULSE_FIELDS, pulse
@@ -43,7 +43,6 @@ WRAPPERS = ("QuantileFilter", "ThresholdFilter")  # need another model as an arg
 RISE, PROBABILITY, MASS = 0, 1, 2  # what a raw score is, see `_surprise`
 READ_AS = {"GaussianScorer": PROBABILITY, "PredictiveAnomalyDetection": PROBABILITY, "HalfSpaceTrees": MASS}
 UNIT_RANGE = ("HalfSpaceTrees", "OneClassSVM")  # expect features in 0..1
-MODELS = tuple(sorted(name for name in anomaly.__all__ if name not in WRAPPERS))
 START_ROWS = 30.0  # rows before learning of levels is bounded
 ERROR_MAX = 4.0  # mean residuals
 SCALE_SIGMAS = 20.0  # from the level, what `scale` brings to 0 and to 1
@@ -55,10 +54,25 @@ SIGMA = math.sqrt(math.pi / 2.0)  # sigma / mean absolute deviation of the norma
 CERTAIN = 2.0**-53  # a probability can't say more than this
 
 
+@cache
+def _anomaly() -> Any:
+    """river takes a second to import (scipy's distributions), which only those who use it should pay."""
+    return import_module("river.anomaly")
+
+
+def _is_supervised(model: Any) -> bool:
+    return isinstance(model, import_module("river.base").SupervisedAnomalyDetector)
+
+
+def models() -> tuple[str, ...]:
+    """Names that `model` may have."""
+    return tuple(sorted(name for name in _anomaly().__all__ if name not in WRAPPERS))
+
+
 class Params(Settings):
     """Settings of `river`."""
 
-    model: str = Field(description=f"A model of river.anomaly: {', '.join(MODELS)}.")
+    model: str = Field(description="A model of river.anomaly, such as HalfSpaceTrees or GaussianScorer.")
     args: Mapping[str, bool | int | float | str | None] = Field(
         default={}, description="Arguments of the model's constructor, by river's names."
     )
@@ -78,15 +92,15 @@ class Params(Settings):
     def _known(cls, name: str) -> str:
         if name in WRAPPERS:
             raise ValueError(f"{name} wraps another model; name that model itself, its border is learned anyway")
-        if name not in MODELS:
-            close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)
-            hint = f'; did you mean "{close[0]}"?' if close else f"; river has {', '.join(MODELS)}"
+        if name not in models():
+            close = difflib.get_close_matches(name, models(), n=1, cutoff=0.5)
+            hint = f'; did you mean "{close[0]}"?' if close else f"; river has {', '.join(models())}"
             raise ValueError(f'no model "{name}" in river.anomaly{hint}')
         return name
 
     @model_validator(mode="after")
     def _constructible(self) -> "Params":
-        known = inspect.signature(getattr(anomaly, self.model)).parameters
+        known = inspect.signature(getattr(_anomaly(), self.model)).parameters
         for name in self.args:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -104,7 +118,7 @@ class Params(Settings):
 
     def build(self) -> Any:
         """A new model; `args` stand over `seed`."""
-        make = getattr(anomaly, self.model)
+        make = getattr(_anomaly(), self.model)
         seed = {"seed": self.seed} if "seed" in inspect.signature(make).parameters else {}
         return make(**{**seed, **self.args})
 
@@ -115,13 +129,13 @@ class Params(Settings):
 
 def _score_one(model: Any, value: float) -> float:
     """Raw score, before learning. river's supervised models judge the target `y`, the others the features `x`."""
-    if isinstance(model, SupervisedAnomalyDetector):
+    if _is_supervised(model):
         return float(model.score_one({}, value))
     return float(model.score_one({FEATURE: value}))
 
 
 def _learn_one(model: Any, value: float) -> None:
-    if isinstance(model, SupervisedAnomalyDetector):
+    if _is_supervised(model):
         model.learn_one({}, value)
     else:
         model.learn_one({FEATURE: value})

@@ -60,8 +60,9 @@ def _anomaly() -> Any:
     return import_module("river.anomaly")
 
 
-def _is_supervised(model: Any) -> bool:
-    return isinstance(model, import_module("river.base").SupervisedAnomalyDetector)
+@cache
+def _supervised() -> Any:
+    return import_module("river.base").SupervisedAnomalyDetector
 
 
 def models() -> tuple[str, ...]:
@@ -129,13 +130,13 @@ class Params(Settings):
 
 def _score_one(model: Any, value: float) -> float:
     """Raw score, before learning. river's supervised models judge the target `y`, the others the features `x`."""
-    if _is_supervised(model):
+    if isinstance(model, _supervised()):
         return float(model.score_one({}, value))
     return float(model.score_one({FEATURE: value}))
 
 
 def _learn_one(model: Any, value: float) -> None:
-    if _is_supervised(model):
+    if isinstance(model, _supervised()):
         model.learn_one({}, value)
     else:
         model.learn_one({FEATURE: value})

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from river import anomaly
 
 from detectors.base import Floats
-from detectors.river_model import MODELS, PROBABILITY, SCALE_SIGMAS, Params, River, _surprise
+from detectors.river_model import PROBABILITY, SCALE_SIGMAS, Params, River, _surprise, models
 from schemas.levels import Border
 from tests.detectors.streams import judge, make, one_row, openings, run
 
@@ -101,7 +101,7 @@ def test_a_spike_is_found_and_noise_left_alone(model: str) -> None:
     assert len(openings(out["score"][:2500])) <= 4
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", models())
 def test_every_model_on_offer_works_with_its_defaults(model: str) -> None:
     out = judge(noise(1, 150), "river", model=model, warm_up=100)
     assert np.isfinite(out["score"]).all()

@@ -1,0 +1,65 @@
+"""The worker's own HTTP: `/-/healthy`, `/-/ready`, `/metrics`. Loopback only; it changes nothing."""
+
+import os
+
+import structlog
+from aiohttp import web
+from mode import Service
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from pipeline.app import Pipeline
+
+log = structlog.get_logger(__name__)
+
+HOST = "127.0.0.1"
+PORT = 8471
+_PORTS_TRIED = 100
+
+
+class StatusServer(Service):
+    """Runs inside the worker's event loop, so that a worker that hangs doesn't call itself healthy."""
+
+    def __init__(self, pipeline: Pipeline, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._pipeline, self._registry = pipeline, registry
+        self._runner: web.AppRunner | None = None
+
+    async def on_start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/-/healthy", self._healthy)
+        app.router.add_get("/-/ready", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        log.info("metrics and health", url=f"http://{HOST}:{await self._bind(self._runner)}/metrics")
+
+    async def on_stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _bind(self, runner: web.AppRunner) -> int:
+        """TIDEGAUGE_HTTP_PORT and nothing else; without it 8471 or the next free port, so that workers share a host."""
+        wanted = os.environ.get("TIDEGAUGE_HTTP_PORT")
+        ports = [int(wanted)] if wanted else list(range(PORT, PORT + _PORTS_TRIED))
+        for port in ports:
+            try:
+                await web.TCPSite(runner, HOST, port).start()
+            except OSError:
+                if port == ports[-1]:
+                    raise
+            else:
+                return port
+        raise AssertionError("no port tried")
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        return web.Response(text="healthy\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        if self._pipeline.ready:
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not ready: waiting for partitions\n")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body = generate_latest(self._registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

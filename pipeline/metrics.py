@@ -1,0 +1,81 @@
+"""The worker's own metrics, read when they are asked for. docs/metrics.md has a line for each (tested)."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pipeline.app import Pipeline
+from schemas.levels import LEVELS
+
+_BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class _Pipeline(Collector):
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())  # else the registry collects once at registration, before there is a consumer
+
+    def collect(self) -> Iterator[Metric]:
+        pipeline = self._pipeline
+        totals = pipeline.totals()
+        shard = totals.shard
+        valid = shard["applied"] + shard["duplicate"] + shard["late"]
+        yield CounterMetricFamily(
+            "tidegauge_events", "Valid metric events, repeated and late ones included", value=valid
+        )
+        yield CounterMetricFamily("tidegauge_bytes", "Bytes of the records' values", value=totals.bytes)
+        ignored = CounterMetricFamily(
+            "tidegauge_events_ignored", "Valid events that changed nothing", labels=["reason"]
+        )
+        for reason in ("duplicate", "late"):
+            ignored.add_metric([reason], shard[reason])
+        yield ignored
+        dead = CounterMetricFamily("tidegauge_dead_letters", "Events sent to the dead-letter topic", labels=["reason"])
+        for reason, count in sorted(totals.rejected.items()):
+            dead.add_metric([reason], count)
+        yield dead
+        skipped = CounterMetricFamily(
+            "tidegauge_skipped", "Parts of valid records that are no events by rule", labels=["reason"]
+        )
+        for reason, count in sorted(totals.skipped.items()):
+            skipped.add_metric([reason], count)
+        yield skipped
+        series = sum(len(partition.shard.series) for partition in pipeline.partitions.values())
+        yield GaugeMetricFamily("tidegauge_series", "Series held by this worker", value=series)
+        yield CounterMetricFamily(
+            "tidegauge_series_restarted", "Series that started fresh after idle_after", value=shard["restarted"]
+        )
+        transitions = CounterMetricFamily(
+            "tidegauge_transitions", "Alert transitions, by the level reached", labels=["rule", "level"]
+        )
+        for rule in pipeline.config.rules:
+            for rank, level in enumerate(("resolved", *LEVELS)):
+                transitions.add_metric([rule.name, level], shard[f"transition:{rule.name}:{rank}"])
+        yield transitions
+        lag = GaugeMetricFamily("tidegauge_lag_records", "Records not yet applied", labels=["topic", "partition"])
+        lag_s = GaugeMetricFamily(
+            "tidegauge_lag_seconds", "Age of the newest applied record, 0 when caught up", labels=["topic", "partition"]
+        )
+        for tp in list(pipeline.partitions):
+            lag.add_metric([tp.topic, str(tp.partition)], pipeline.lag_records(tp))
+            lag_s.add_metric([tp.topic, str(tp.partition)], pipeline.lag_s(tp))
+        yield lag
+        yield lag_s
+
+
+def registry(pipeline: Pipeline) -> CollectorRegistry:
+    """All of the worker's metrics."""
+    made = CollectorRegistry()
+    made.register(_Pipeline(pipeline))
+    batch = Histogram(
+        "tidegauge_batch_seconds",
+        "Time from a poll's records to their alerts handed to the producer",
+        buckets=_BATCH_BUCKETS_S,
+        registry=made,
+    )
+    pipeline.batch_seconds.append(batch.observe)
+    return made

@@ -1,0 +1,36 @@
+"""Scores of one series, row by row, without alerts: what `tidegauge score` writes and the quality benchmark reads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors import make
+from detectors.base import VERDICT, Floats, Records
+from pipeline.points import admit
+from schemas.config import Rule
+
+
+def score_series(rules: Sequence[Rule], t: Floats, x: Floats, idle_after_s: float) -> Records:
+    """A VERDICT a row, from that row and earlier ones only; the detector that says most speaks for the row.
+
+    t: Unix seconds; x: values. Rows whose time or value isn't finite, and repeated or late ones, are legal: they score
+    0 and teach nothing. A score is in units of the rule's mildest level, so that 1.0 is where an alert would open.
+    """
+    best = np.zeros(len(t), VERDICT)
+    for name in ("expected", "lower", "upper"):
+        best[name] = np.nan
+    usable = np.flatnonzero(np.isfinite(t) & np.isfinite(x))
+    n = len(usable)
+    gap_s, fresh, kept = np.empty(n), np.empty(n, np.bool_), np.empty(n, np.int64)
+    n, _, _ = admit(np.zeros(n, np.int64), t[usable], idle_after_s, np.full(1, np.nan), gap_s, fresh, kept)
+    rows = usable[kept[:n]]
+    for order, spec in enumerate(spec for rule in rules for spec in rule.detectors):
+        detector = make(spec.kind, spec.params, spec.borders)
+        detector.grow(1)
+        verdicts = np.zeros(n, VERDICT)
+        detector.update(np.zeros(n, np.int64), fresh[:n], t[rows], x[rows], verdicts)
+        if detector.levels_on == "score":
+            verdicts["score"] /= spec.borders[0].low
+        better = verdicts["score"] > best["score"][rows] if order else np.ones(n, np.bool_)
+        best[rows[better]] = verdicts[better]
+    return best

@@ -6,6 +6,7 @@ batch is cut. Adding one: a file with a subclass, one line in `detectors/__init_
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
@@ -54,6 +55,8 @@ class Detector(ABC):
 
     kind: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the state's meaning changes: saved state of another version learns again
+    slow_axes: ClassVar[Mapping[str, int]] = {}
+    """Arrays of `state` that change little between snapshots, and along which axis: saved slice by slice there."""
     levels_on: ClassVar[Literal["score", "value"]] = "score"  # what a level's border is compared with
     Params: ClassVar[type[Settings]]
 

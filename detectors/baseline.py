@@ -12,6 +12,7 @@ labels, no calendar. `docs/detectors.md` has the formulas and what they cost.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -98,6 +99,7 @@ class Baseline(Detector):
 
     kind: ClassVar[str] = "baseline"
     levels_on: ClassVar[Literal["score", "value"]] = "score"
+    slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}  # one bin of the day changes at a time
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:

@@ -14,7 +14,7 @@ from alerting.lifecycle import CELL, TRANSITION, LevelRule, Record, end_silent, 
 from detectors import make
 from detectors.base import VERDICT, Detector, Floats, Point, Rows, grown
 from pipeline.points import Points, Recent, admit, predecessors, remember
-from pipeline.wording import Change, to_event
+from pipeline.wording import Cause, Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence, Source
 from schemas.config import Level, Limits, Rule
 from schemas.duration import format_duration
@@ -48,11 +48,12 @@ class Engine:
         return Shard(self)
 
 
-class _Binding:
+class Binding:
     """One rule in one shard: which row of it each series has, its detectors' state, its alerts."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
         self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
         self.levels = level_table(
             tuple(
@@ -103,8 +104,8 @@ class Shard:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._bindings = [_Binding(rule) for rule in engine.rules]
-        self._recent = Recent()
+        self.bindings = [Binding(rule) for rule in engine.rules]
+        self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.series: list[Series] = []
         self.last_t = np.full(0, np.nan)
@@ -125,7 +126,7 @@ class Shard:
         self._index[series] = index
         if index == len(self.last_t):
             self._grow(max(64, 2 * index))
-        for binding in self._bindings:
+        for binding in self.bindings:
             if binding.rule.selector.matches(series):
                 binding.add(index)
         return index
@@ -146,26 +147,26 @@ class Shard:
         points = Points(batch.series[kept], batch.t[kept], batch.x[kept], gap_s, fresh)
         self.counts["restarted"] += int(np.count_nonzero(fresh))
         self.newest_t = max(self.newest_t, float(points.t.max()))
-        found = [item for binding in self._bindings for item in self._judge(binding, points)]
+        found = [item for binding in self.bindings for item in self._judge(binding, points)]
         events = self._events(found, points, batch, kept) if found else []
-        recent = self._recent
+        recent = self.recent
         remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
 
     def advance(self, now_s: float) -> list[AlertEvent]:
         """Ends the alerts of series that are silent at event time `now_s` (Unix seconds)."""
         events = []
-        for binding in self._bindings:
+        for binding in self.bindings:
             rows = binding.rows
             out = np.zeros(rows + 1, TRANSITION)
             last_t = self.last_t[binding.series_of[:rows]]
             n = end_silent(binding.levels, binding.rule.stale_after_s, binding.cells, last_t, now_s, out)
             for record in out[:n]:
-                times, values = self._recent.before(int(binding.series_of[record["row"]]))
+                times, values = self.recent.before(int(binding.series_of[record["row"]]))
                 events.append(self._event(binding, record, None, Evidence(times, values), None))
         return events
 
-    def _judge(self, binding: _Binding, points: Points) -> "list[_Found]":
+    def _judge(self, binding: Binding, points: Points) -> "list[_Found]":
         """The transitions that a batch makes in the alerts of one rule."""
         chosen, rows, mine = None, points.series, points
         if not (binding.everything and binding.rows == len(self.series)):
@@ -205,48 +206,47 @@ class Shard:
         for item in found:
             series = int(item.binding.series_of[item.change["row"]])
             if item.change["silent"]:
-                evidence = self._recent.evidence(series, int(before[item.at]), points, before)
+                evidence = self.recent.evidence(series, int(before[item.at]), points, before)
                 events.append(self._event(item.binding, item.change, None, evidence, None))
                 continue
             source = None
             if batch.offset is not None:
                 source = Source(batch.topic, batch.partition, int(batch.offset[kept[item.at]]))
             point = _point(float(points.x[item.at]), item)
-            evidence = self._recent.evidence(series, item.at, points, before)
+            evidence = self.recent.evidence(series, item.at, points, before)
             events.append(self._event(item.binding, item.change, point, evidence, source))
         return events
 
     def _event(
-        self, binding: _Binding, change: Record, point: Point | None, evidence: Evidence, source: Source | None
+        self, binding: Binding, change: Record, point: Point | None, evidence: Evidence, source: Source | None
     ) -> AlertEvent:
         rule, level, rank = binding.rule, binding.level_of(change), int(change["rank"])
+        detector = binding.detectors[level.detector]
         self.counts[f"transition:{rule.name}:{rank}"] += 1
         return to_event(
             Change(
-                rule=rule,
+                rule=binding.words,
                 series=self.series[binding.series_of[change["row"]]],
+                detector=detector.kind,
                 rank=rank,
                 previous_rank=int(change["previous_rank"]),
                 seq=int(change["seq"]),
                 at_s=float(change["at_s"]),
                 starts_at_s=float(change["starts_at_s"]),
                 evidence=evidence,
-                point=point,
-                cause="" if point else f"no data for {format_duration(rule.stale_after_s)}",
                 source=source,
             ),
-            level,
-            binding.detectors[level.detector],
+            Cause(point, level, detector.why(point)) if point else f"no data for {format_duration(rule.stale_after_s)}",
         )
 
     def _grow(self, capacity: int) -> None:
         last_t = np.full(capacity, np.nan)
         last_t[: len(self.last_t)] = self.last_t
         self.last_t = last_t
-        recent = self._recent
+        recent = self.recent
         recent.counts = grown(recent.counts, capacity)
         recent.ring_t, recent.ring_x = grown(recent.ring_t, capacity), grown(recent.ring_x, capacity)
-        for binding in self._bindings:
+        for binding in self.bindings:
             binding.grow_series(capacity)
 
 
@@ -255,7 +255,7 @@ class _Found:
     """A transition that `walk` found: at which point, and what the detector of its level said there."""
 
     at: int
-    binding: _Binding
+    binding: Binding
     change: Record
     verdict: Record
 

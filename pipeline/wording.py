@@ -4,38 +4,57 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.base import Detector, Point
+from detectors.base import Point
 from schemas.alert import AlertEvent, Evidence, Source, alert_id, fingerprint, rfc3339
-from schemas.config import Level, Rule
+from schemas.config import Level
 from schemas.duration import format_duration
-from schemas.levels import LEVELS, LevelName, Op
+from schemas.levels import LEVELS, Border, LevelName, Op
 from schemas.metric import Series
 
 
 @dataclass(frozen=True)
-class Change:
-    """A transition with all that its event says. Times in Unix seconds, numbers in the series' unit, NaN: not known.
+class RuleWords:
+    """What an alert event takes from its rule: enough to end an alert whose rule is gone."""
 
-    point is None where the series went silent, or its rule was removed: `cause` says which.
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    annotations: tuple[tuple[str, str], ...]
+    config_hash: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A transition with all that its event says. Times in Unix seconds.
+
+    detector: kind that speaks for it; evidence: the series' last points; source: None where no record made it.
     """
 
-    rule: Rule
+    rule: RuleWords
     series: Series
+    detector: str
     rank: int
     previous_rank: int
     seq: int
     at_s: float
     starts_at_s: float
     evidence: Evidence
-    point: Point | None = None
-    cause: str = ""
     source: Source | None = None
 
 
-def to_event(change: Change, level: Level, detector: Detector) -> AlertEvent:
-    """The event of a change. level: the one reached, or the one that was left where the alert resolves."""
-    rule, point = change.rule, change.point
+@dataclass(frozen=True)
+class Cause:
+    """The point that made a transition, and the level that it reached or left. clause: the detector's `why`."""
+
+    point: Point
+    level: Level
+    clause: str
+
+
+def to_event(change: Change, cause: Cause | str) -> AlertEvent:
+    """The event of a change. cause: a point, or in words what else ended the alert."""
+    rule = change.rule
     labels = labels_of(rule, change.series)
+    point = cause.point if isinstance(cause, Cause) else _NO_POINT
     return AlertEvent(
         id=alert_id(rule.name, change.series, change.starts_at_s),
         seq=change.seq,
@@ -43,28 +62,31 @@ def to_event(change: Change, level: Level, detector: Detector) -> AlertEvent:
         level=_name(change.rank),
         previous_level=_name(change.previous_rank),
         rule=rule.name,
-        detector=detector.kind,
+        detector=change.detector,
         fingerprint=fingerprint(labels),
         labels=labels,
         annotations={"summary": f"{rule.name}: {change.series}", **dict(rule.annotations)},
         starts_at=rfc3339(change.starts_at_s),
         at=rfc3339(change.at_s),
         ends_at=None if change.rank else rfc3339(change.at_s),
-        value=_number(point.value) if point else None,
-        expected=_number(point.expected) if point else None,
-        lower=_number(point.lower) if point else None,
-        upper=_number(point.upper) if point else None,
-        score=_number(point.score) if point else None,
-        deviation=_number(point.deviation) if point else None,
-        direction=_direction(point, level) if point and change.rank else None,
+        value=_number(point.value),
+        expected=_number(point.expected),
+        lower=_number(point.lower),
+        upper=_number(point.upper),
+        score=_number(point.score),
+        deviation=_number(point.deviation),
+        direction=_direction(cause) if isinstance(cause, Cause) and change.rank else None,
         evidence=change.evidence,
-        why=_why(change, level, detector),
+        why=f"{_why(change, cause)}.",
         source=change.source,
         config=rule.config_hash,
     )
 
 
-def labels_of(rule: Rule, series: Series) -> dict[str, str]:
+_NO_POINT = Point(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, Border(Op.ABOVE, math.nan))
+
+
+def labels_of(rule: RuleWords, series: Series) -> dict[str, str]:
     """Sorted. The rule's labels stand over the series' own, and what names the alert over both, as in Prometheus."""
     labels = {**dict(series.labels), **dict(rule.labels), "alertname": rule.name, "metric": series.metric}
     return dict(sorted(labels.items()))
@@ -78,8 +100,11 @@ def _number(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
-def _direction(point: Point, level: Level) -> Literal["above", "below"] | None:
-    match level.open.op if level.clear_deviation is None else None:
+def _direction(cause: Cause) -> Literal["above", "below"] | None:
+    point, level = cause.point, cause.level
+    if level.clear_deviation is not None:
+        return "above" if point.deviation > 0 else "below" if point.deviation < 0 else None
+    match level.open.op:
         case Op.ABOVE | Op.AT_LEAST:
             return "above"
         case Op.BELOW | Op.AT_MOST:
@@ -88,33 +113,26 @@ def _direction(point: Point, level: Level) -> Literal["above", "below"] | None:
             return "above" if point.value > level.open.high else "below"
         case Op.INSIDE:
             return None
-    return "above" if point.deviation > 0 else "below" if point.deviation < 0 else None
 
 
-def _why(change: Change, level: Level, detector: Detector) -> str:
+def _why(change: Change, cause: Cause | str) -> str:
     lasted = format_duration(change.at_s - change.starts_at_s)
+    since = f"since {rfc3339(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
+    before = _name(change.previous_rank)
+    if isinstance(cause, str):
+        return f"Resolved from {before}: {cause}"
     if not change.rank:
-        left = f"Resolved from {_name(change.previous_rank)}"
-        if change.point is None:
-            return f"{left}: {change.cause}."
-        return f"{left}: {_back(change.point, level)}, {lasted} after it was first over the border."
-    name = str(_name(change.rank)).capitalize()
-    was = f" (was {_name(change.previous_rank)})" if change.previous_rank else ""
-    since = f", since {rfc3339(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
+        return f"Resolved from {before}: {_back(cause)}, {lasted} after it was first over the border"
+    name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if change.rank < change.previous_rank:
-        # It stepped down: this level is held, its own border need not be passed at this point.
-        return (
-            f"{name}{was}: value {change.point.value:g} is better but not clear of {name.lower()}{since}."
-            if (change.point)
-            else f"{name}{was}: {change.cause}."
-        )
-    assert change.point is not None  # noqa: S101 - only points raise a level
-    return f"{name}{was}: {detector.why(change.point)}{since}."
+        # Held by its clear condition: this level's own border need not be passed at this point.
+        return f"{name}: value {cause.point.value:.6g} is better but not clear of {_name(change.rank)}, {since}"
+    return f"{name}: {cause.clause}, {since}"
 
 
-def _back(point: Point, level: Level) -> str:
+def _back(cause: Cause) -> str:
+    point, level = cause.point, cause.level
+    value = f"value {point.value:.6g} is"
     if level.clear_deviation is not None:
-        return (
-            f"value {point.value:g} is back within {level.clear_deviation:g} sigmas of the expected {point.expected:g}"
-        )
-    return f"value {point.value:g} is " + (f"{level.clear}" if level.clear else f"no longer {level.open}")
+        return f"{value} back within {level.clear_deviation:g} sigmas of the expected {point.expected:.6g}"
+    return f"{value} {level.clear}" if level.clear else f"{value} no longer {level.open}"

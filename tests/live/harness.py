@@ -32,7 +32,7 @@ class Worker:
 
     def metrics(self, name: str, **labels: str) -> float:
         """Sum of the samples of one metric."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
             families = text_string_to_metric_families(reply.read().decode())
         samples = [sample for family in families for sample in family.samples if sample.name == name]
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
@@ -52,7 +52,7 @@ class Worker:
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=1):  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=1):
                 return True
         except (urllib.error.URLError, OSError):
             return False

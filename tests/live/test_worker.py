@@ -54,7 +54,9 @@ def replayed(config: Path, lines: list[bytes], folder: Path) -> list[bytes]:
     return run.report().ndjson().splitlines()
 
 
-@pytest.mark.parametrize(("partitions", "compression"), [(1, None), (4, "gzip"), (3, "snappy"), (2, "lz4"), (2, "zstd")])
+@pytest.mark.parametrize(
+    ("partitions", "compression"), [(1, None), (4, "gzip"), (3, "snappy"), (2, "lz4"), (2, "zstd")]
+)
 def test_live_and_replay_publish_the_same_bytes(
     kafka: str, topic_name: str, tmp_path: Path, partitions: int, compression: str | None
 ) -> None:

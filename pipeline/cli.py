@@ -1,0 +1,49 @@
+"""The command line. One line a command; each stands in its own file under pipeline/commands."""
+
+import typer
+
+from pipeline.commands import (
+    broker,
+    check,
+    completion,
+    dead_letters,
+    demo,
+    doctor,
+    publish,
+    replay,
+    schema,
+    score,
+    tail,
+    topics,
+    worker,
+)
+
+app = typer.Typer(
+    help="Watch metrics in Kafka: learn what is normal, say once, at the right level, when a series isn't, and why.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(worker.worker)
+app.command()(worker.up)
+app.command()(demo.demo)
+app.command()(check.check)
+app.command()(doctor.doctor)
+app.command()(replay.replay)
+app.command()(score.score)
+app.command()(tail.tail)
+app.command()(schema.schema)
+app.command()(completion.completion)
+app.add_typer(publish.app, name="publish")
+app.add_typer(broker.app, name="broker")
+app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def main() -> None:
+    app(prog_name="tidegauge")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The worker that the demo starts: a process of its own, as anybody would run it, ended on every way out."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.broker.probe import free_port, is_free
+
+_PORT = 8471
+_PATIENCE_S = 20.0
+_SAMPLE = re.compile(r"^(\w+)(?:\{[^\n]*\})? ([\d.eE+-]+)$", re.MULTILINE)
+
+
+class WorkerEnded(Exception):
+    """It ended by itself."""
+
+
+class Worker:
+    """A running worker process. log: where its stdout and stderr go."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+        self._process = process
+        self.log = log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def check(self) -> None:
+        """Raises WorkerEnded."""
+        code = self._process.poll()
+        if code is not None:
+            raise WorkerEnded(f"the worker ended with exit code {code}")
+
+    def events(self) -> int:
+        """Metric events that it has applied; 0 while it starts."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2):  # noqa: S310 - http, loopback
+                pass
+            with urllib.request.urlopen(f"{self.url}/metrics", timeout=2) as reply:  # noqa: S310 - http, loopback
+                text = reply.read().decode()
+        except OSError:
+            return 0
+        return int(sum(float(value) for name, value in _SAMPLE.findall(text) if name == "tidegauge_events_total"))
+
+    def log_tail(self, lines: int = 8) -> list[str]:
+        return self.log.read_text("utf-8", "replace").splitlines()[-lines:]
+
+
+@contextmanager
+def worker(config: Path, log: Path) -> Iterator[Worker]:
+    """Starts it; asks it to end on the way out, then waits, then kills."""
+    port = int(os.environ.get("TIDEGAUGE_HTTP_PORT") or (_PORT if is_free(_PORT) else free_port()))
+    command = [sys.executable, "-m", "pipeline.cli", "worker", "--config", str(config)]
+    with (
+        log.open("wb") as sink,
+        # A session of its own: Ctrl-C in the terminal is for the demo, which then ends the worker in good order.
+        subprocess.Popen(  # noqa: S603 - ourselves
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+            env={**os.environ, "TIDEGAUGE_HTTP_PORT": str(port)},
+        ) as process,
+    ):
+        try:
+            yield Worker(process, port, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.kill()

@@ -38,10 +38,14 @@ def read(profile: Any, bin_: int, left: int, near: int, weight: float) -> float:
 
 @compiled
 def learn(bin_: Any, period_s: float, residual: float, residual_max: float, noise: float) -> None:
-    """One row of a bin: `residual` from level and profile, bounded by `residual_max` once the bin has seen two days."""
+    """One row of a bin: `residual` from level and profile, bounded by `residual_max` once the bin is known a little.
+
+    That is after two days, and after 60 rows at the latest; and a bin follows at most as fast as one of 30 rows a day
+    does. Without these two a series of one value a second takes every fault for its new normal within a minute.
+    """
     rows_a_day = max(1.0, DAY_S / BINS / period_s)
-    weight = max(0.02, 0.3 / rows_a_day, 1.0 / (bin_.count + 1.0))
-    if bin_.count >= 2.0 * rows_a_day and residual_max > 0.0:
+    weight = max(0.02 * min(1.0, 30.0 / rows_a_day), 0.3 / rows_a_day, 1.0 / (bin_.count + 1.0))
+    if bin_.count >= min(2.0 * rows_a_day, 60.0) and residual_max > 0.0:
         residual = max(-residual_max, min(residual_max, residual))
     bin_.value += 0.5 * weight * residual
     bin_.noise += weight * (noise - bin_.noise)

@@ -1,0 +1,186 @@
+"""A shard as plain arrays and words, and back: what a snapshot holds. No I/O, no pickle.
+
+Restoring under another config keeps what still means the same: a rule's alerts by its name, a detector's state by its
+kind, version and settings. Borders, timers, labels and texts may change freely; what was learned doesn't depend on
+them. An alert whose rule is gone, or no longer matches its series, is ended and says so.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from alerting.lifecycle import CELL
+from pipeline.engine import Binding, Shard
+from pipeline.wording import Change, RuleWords, to_event
+from schemas.alert import AlertEvent, Evidence
+from schemas.config import DetectorSpec
+from schemas.metric import Labels, Series
+
+Array = NDArray[Any]
+
+
+class SavedDetector(msgspec.Struct, frozen=True):
+    """Whose state an array is: of the same kind, version and settings it goes on, else it learns again."""
+
+    kind: str
+    version: int
+    params: dict[str, Any]
+
+
+class SavedRule(msgspec.Struct, frozen=True):
+    """What the arrays of one rule mean, and what it takes to end its alerts when it is gone."""
+
+    name: str
+    labels: list[tuple[str, str]]
+    annotations: list[tuple[str, str]]
+    config_hash: str
+    match: str
+    ranks: list[int]  # levels, in the order of the cells' columns
+    speaks: list[int]  # by level, its detector's index
+    detectors: list[SavedDetector]
+
+
+@dataclass(frozen=True)
+class SavedShard:
+    """All of a shard.
+
+    arrays: by name; the first axis is the series, or the rows of a rule. slow: the axis along which an array changes
+    little between two snapshots (a profile: one bin of the day), for those that have one.
+    """
+
+    series: list[tuple[str, Labels]]
+    newest_t: float
+    rules: list[SavedRule]
+    arrays: dict[str, Array]
+    slow: dict[str, int] = field(default_factory=dict)
+
+
+def capture(shard: Shard) -> SavedShard:
+    """A consistent copy; the shard must not be applied to meanwhile. The copying itself lets other threads run."""
+    rules, arrays, slow = _layout(shard)
+    series = [(one.metric, one.labels) for one in shard.series]
+    return SavedShard(series, shard.newest_t, rules, {name: array.copy() for name, array in arrays.items()}, slow)
+
+
+def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
+    """Fills an empty shard; returns the ends of alerts that nothing stands for any more."""
+    index = np.array([shard.intern(metric, dict(labels)) for metric, labels in saved.series], np.int64)
+    shard.newest_t = saved.newest_t
+    kept = index >= 0  # the cap may be lower than it was
+    into, recent = index[kept], shard.recent
+    shard.last_t[into] = saved.arrays["last_t"][kept]
+    recent.counts[into] = saved.arrays["point_count"][kept]
+    recent.ring_t[into] = saved.arrays["point_t"][kept]
+    recent.ring_x[into] = saved.arrays["point_x"][kept]
+    by_name = {binding.rule.name: binding for binding in shard.bindings}
+    ends: list[AlertEvent] = []
+    for i, old in enumerate(saved.rules):
+        series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
+        binding = by_name.get(old.name)
+        rows = np.full(len(series_of), -1, np.int64)
+        if binding is not None:
+            at = index[series_of]
+            rows[at >= 0] = binding.row_of[at[at >= 0]]
+            _restore_detectors(binding, old, saved, i, rows)
+            _restore_cells(binding, old, cells, rows)
+        for row in np.flatnonzero((rows < 0) & (cells["rank"] > 0)).tolist():
+            s = int(series_of[row])
+            cause = "its rule was removed" if binding is None else "its rule no longer matches this series"
+            ends.append(_end(saved, old, s, cells[row], cause))
+    return ends
+
+
+def _layout(shard: Shard) -> tuple[list[SavedRule], dict[str, Array], dict[str, int]]:
+    """The shard's own arrays (views), trimmed to what is in use."""
+    n, recent = len(shard.series), shard.recent
+    arrays: dict[str, Array] = {
+        "last_t": shard.last_t[:n],
+        "point_count": recent.counts[:n],
+        "point_t": recent.ring_t[:n],
+        "point_x": recent.ring_x[:n],
+    }
+    slow = {"point_t": 1, "point_x": 1}
+    rules = []
+    for i, binding in enumerate(shard.bindings):
+        arrays[f"rule{i}.series_of"] = binding.series_of[: binding.rows]
+        arrays[f"rule{i}.cells"] = binding.cells[: binding.rows]
+        for j, detector in enumerate(binding.detectors):
+            for name, array in detector.state.items():
+                arrays[f"rule{i}.detector{j}.{name}"] = array[: binding.rows]
+                if name in detector.slow_axes:
+                    slow[f"rule{i}.detector{j}.{name}"] = detector.slow_axes[name]
+        rules.append(_words(binding))
+    return rules, arrays, slow
+
+
+def _words(binding: Binding) -> SavedRule:
+    rule = binding.rule
+    return SavedRule(
+        name=rule.name,
+        labels=list(rule.labels),
+        annotations=list(rule.annotations),
+        config_hash=rule.config_hash,
+        match=str(rule.selector),
+        ranks=[level.rank for level in rule.levels],
+        speaks=[level.detector for level in rule.levels],
+        detectors=[
+            _detector_words(spec, detector.version)
+            for spec, detector in zip(rule.detectors, binding.detectors, strict=True)
+        ],
+    )
+
+
+def _detector_words(spec: DetectorSpec, version: int) -> SavedDetector:
+    return SavedDetector(spec.kind, version, spec.params.model_dump(mode="json"))
+
+
+def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: int, rows: Array) -> None:
+    """rows: the new row of each old one, -1 where there is none."""
+    kept = rows >= 0
+    for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
+        if words not in old.detectors:
+            continue
+        j = old.detectors.index(words)
+        for name, array in detector.state.items():
+            array[rows[kept]] = saved.arrays[f"rule{i}.detector{j}.{name}"][kept]
+
+
+def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) -> None:
+    """Open episodes go on under the new levels. A level that is new starts inactive; one that is gone is left at the
+    series' next point, as if it had cleared there."""
+    kept = rows >= 0
+    moved = np.zeros(int(kept.sum()), CELL)
+    for name in ("starts_at_s", "seq", "rank"):
+        moved[name] = cells[name][kept]
+    for k, level in enumerate(binding.rule.levels):
+        if level.rank in old.ranks:
+            was = old.ranks.index(level.rank)
+            moved["state"][:, k] = cells["state"][kept, was]
+            moved["since_s"][:, k] = cells["since_s"][kept, was]
+    binding.cells[rows[kept]] = moved
+
+
+def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> AlertEvent:
+    """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
+    at_s, rank = float(saved.arrays["last_t"][s]), int(cell["rank"])
+    count = int(saved.arrays["point_count"][s])
+    width = saved.arrays["point_t"].shape[1]
+    at = np.arange(max(0, count - width), count) % width
+    metric, labels = saved.series[s]
+    return to_event(
+        Change(
+            rule=RuleWords(old.name, tuple(old.labels), tuple(old.annotations), old.config_hash),
+            series=Series(metric, labels),
+            detector=old.detectors[old.speaks[old.ranks.index(rank)]].kind,
+            rank=0,
+            previous_rank=rank,
+            seq=int(cell["seq"]) + 1,
+            at_s=at_s,
+            starts_at_s=float(cell["starts_at_s"]),
+            evidence=Evidence(saved.arrays["point_t"][s, at].tolist(), saved.arrays["point_x"][s, at].tolist()),
+        ),
+        cause,
+    )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -56,7 +57,19 @@ def hash_of(
     selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
 ) -> str:
     """16 hex digits over what decides: which series, levels, settings with defaults, timers. Not names or texts."""
-    decides = {
+    return _digest(_decides(selector, detectors, levels, stale_after_s))
+
+
+def deciding_text(rules: Sequence[Rule]) -> str:
+    """All rules with what decides in them, as canonical JSON: the config that made a state, no texts, no secrets."""
+    decides = [_decides(rule.selector, rule.detectors, rule.levels, rule.stale_after_s) for rule in rules]
+    return _canonical([{"name": rule.name} | one for rule, one in zip(rules, decides, strict=True)])
+
+
+def _decides(
+    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
+) -> dict[str, object]:
+    return {
         "match": str(selector),
         "detectors": [[d.kind, d.params.model_dump(mode="json")] for d in detectors],
         "levels": [
@@ -73,8 +86,14 @@ def hash_of(
         ],
         "stale_after_s": stale_after_s,
     }
-    canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(_canonical(value).encode(), digest_size=8).hexdigest()
 
 
 def _numbers(border: Border | None) -> tuple[int, float, float] | None:

@@ -1,4 +1,4 @@
-"""A shard that is saved and restored goes on as if nothing had happened; under another config, what still means the same."""
+"""A shard that is saved and restored goes on as if nothing had happened, also under a changed config."""
 
 from collections.abc import Callable
 
@@ -84,7 +84,9 @@ def test_a_border_that_moves_keeps_state_and_episode() -> None:
 
 
 def test_settings_that_change_learn_again_while_the_open_alert_goes_on() -> None:
-    text = CONFIG.replace("detector: baseline\n    levels", "detector: baseline\n    params: {warm_up: 100}\n    levels")
+    text = CONFIG.replace(
+        "detector: baseline\n    levels", "detector: baseline\n    params: {warm_up: 100}\n    levels"
+    )
     assert text != CONFIG
     before = shard_of()
     fired = {e.id for e in apply(before, FIRING) if e.rule == "unusual"}

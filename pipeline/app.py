@@ -1,77 +1,52 @@
-"""The Faust application: one agent that takes polls, applies them, publishes, and commits only what is published.
+"""The Faust application: one agent that takes polls and hands them to the keeper; rebalances, timers, shutdown.
 
-Kafka's committed offset never runs ahead of what was applied and acknowledged. docs/decisions/0001-faust.md says which
-of Faust's own ways lose data, and why this one doesn't.
+docs/decisions/0001-faust.md says which of Faust's own ways lose data, and why this one doesn't.
 """
 
 import asyncio
+import os
+import socket
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import faust
 import structlog
-from faust.types import TP
+from faust.types import TP as FaustTP
 from mode.supervisors import CrashingSupervisor
 
 from pipeline.broker.places import state_dir
-from pipeline.engine import Engine
-from pipeline.partition import Partition
+from pipeline.keeper import Bounds, Keeper
+from pipeline.partition import TP
 from pipeline.publisher import Publisher
+from pipeline.snapshots.store import Store
 from pipeline.transport import Consumer, Records
+from schemas.alert import AlertEvent
 from schemas.config import Config
+from schemas.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from faust.types import StreamT
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
-COMMIT_EVERY_S = 1.0
 TICK_EVERY_S = 1.0
-
-
-@dataclass
-class Totals:
-    """Counts over partitions; each has its metric."""
-
-    bytes: int = 0
-    shard: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    def add(self, partition: Partition) -> None:
-        self.bytes += partition.bytes
-        self.shard.update(partition.shard.counts)
-        self.rejected.update(partition.rejected)
-        self.skipped.update(partition.skipped)
-
-    def merge(self, other: "Totals") -> None:
-        self.bytes += other.bytes
-        self.shard.update(other.shard)
-        self.rejected.update(other.rejected)
-        self.skipped.update(other.skipped)
+SIGN_OF_LIFE_EVERY_S = 10.0
 
 
 class Pipeline:
-    """What one worker process holds: its partitions, and the Faust app that feeds them."""
+    """One worker process: the Faust app, and the keeper that it feeds."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, store: Store) -> None:
         self.config = config
-        self.engine = Engine(config.rules, config.limits)
-        self.partitions: dict[TP, Partition] = {}
+        self.app = _faust_app(config)
+        self.keeper = Keeper(config, _Outside(self), store)
+        self.publisher = Publisher(self.app, config.topics, f"tidegauge/{config.kafka.group}")
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
-        self._departed = Totals()
-        self._published: dict[TP, int] = {}  # offset up to which all is handed to the producer
-        self._committed: dict[TP, int] = {}
-        self._arrived_s: dict[TP, float] = {}  # monotonic, of the newest batch
-        self._lock = asyncio.Lock()
-        self._formats = {i.topic: i.format for i in config.inputs}
-        self.app = _faust_app(config)
-        source = f"tidegauge/{config.kafka.group}"
-        self.publisher = Publisher(self.app, config.topics, source, config.limits.tombstone_after_s)
+        self.address = ""  # of its own HTTP, once that listens
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
 
     @property
@@ -80,28 +55,20 @@ class Pipeline:
         assert isinstance(consumer, Consumer)  # noqa: S101 - our transport made it
         return consumer
 
-    def totals(self) -> "Totals":
-        """Counts since the worker started, of partitions that have left too."""
-        totals = Totals()
-        totals.merge(self._departed)
-        for partition in self.partitions.values():
-            totals.add(partition)
-        return totals
-
     def lag_records(self, tp: TP) -> int:
         """Records that are in the partition and not yet applied."""
-        high = self.consumer.highwater(tp)
-        return max(0, (high or 0) - self.partitions[tp].next_offset)
+        return max(0, (self.consumer.highwater(FaustTP(*tp)) or 0) - self.keeper.partitions[tp].next_offset)
 
     def lag_s(self, tp: TP) -> float:
         """Age of the newest applied record; 0 when all are applied."""
-        newest_s = self.partitions[tp].newest_record_s
+        newest_s = self.keeper.partitions[tp].newest_record_s
         return max(0.0, time.time() - newest_s) if newest_s == newest_s and self.lag_records(tp) else 0.0
 
     def _hook(self) -> None:
         app = self.app
+        topics = [source.topic for source in self.config.inputs]
         topic = app.topic(
-            *self._formats, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False
+            *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False
         )
 
         @app.agent(topic, concurrency=1, supervisor_strategy=CrashingSupervisor)
@@ -110,26 +77,47 @@ class Pipeline:
                 message = event.message
                 if message.generation_id != app.consumer_generation_id:
                     continue  # fetched before a rebalance: it is fetched again
-                await self._take(message.tp, cast(Records, message.value))
+                started_s = time.perf_counter()
+                await self.keeper.take(TP(*message.tp), cast(Records, message.value))
+                for tell in self.batch_seconds:
+                    tell(time.perf_counter() - started_s)
 
         @app.on_rebalance_complete.connect
         async def on_rebalance_complete(*_: object, **__: object) -> None:
-            gone = set(self.partitions) - set(self.consumer.assignment())
-            for tp in gone:
-                self._forget(tp)
+            assignment = {TP(*tp) for tp in self.consumer.assignment()}
+            self.consumer.resume_at = self._resume_at
+            await self.keeper.assigned(assignment, app.consumer_generation_id)
             self.ready = True
 
         @app.on_partitions_revoked.connect
         async def on_partitions_revoked(*_: object, **__: object) -> None:
-            await self.checkpoint()
+            await self.keeper.revoked()
 
         @app.on_before_shutdown.connect
         async def on_before_shutdown(*_: object, **__: object) -> None:
             self.ready = False
-            await self.checkpoint()
+            await self.keeper.checkpoint()
 
-        app.task(self._every(COMMIT_EVERY_S, self.checkpoint))
-        app.task(self._every(TICK_EVERY_S, self._tick))
+        app.task(self._every(self.config.snapshots.every_s, self.keeper.checkpoint))
+        app.task(self._every(TICK_EVERY_S, self.keeper.tick))
+        app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
+
+    def standing(self) -> dict[TP, int]:
+        """Where each assigned partition is to be read next; -1 where it is assigned but not held. From any thread."""
+        consumer = self.app.consumer
+        if not self.ready or not isinstance(consumer, Consumer):
+            return {}
+        held = self.keeper.partitions
+        assigned = [TP(*tp) for tp in consumer.assignment()]
+        return {tp: held[tp].next_offset if tp in held else -1 for tp in assigned}
+
+    async def _sign_of_life(self) -> None:
+        partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)
+        await self.publisher.sign_of_life(self.name, self.config.kafka.group, self.address, partitions)
+
+    def _resume_at(self, tp: tuple[str, int]) -> int | None:
+        partition = self.keeper.partitions.get(TP(*tp))
+        return partition.next_offset if partition is not None else None
 
     def _every(self, interval_s: float, do: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
@@ -138,69 +126,56 @@ class Pipeline:
                 try:
                     await do()
                 except Exception as error:  # what can't be published must not be committed: end, and start again
-                    log.exception("worker stops: what was applied could not be published or committed")
+                    log.exception("worker stops: what was applied could not be published, saved or committed")
                     await self.app.crash(error)
                     return
 
         return run
 
-    async def _take(self, tp: TP, records: Records) -> None:
-        started_s = time.perf_counter()
-        async with self._lock:
-            partition = self._partition(tp)
-            outcome = partition.process(records)
-            await self.publisher.publish(outcome.alerts, outcome.dead_letters)
-            self._published[tp] = outcome.next_offset
-        self._arrived_s[tp] = time.monotonic()
-        for tell in self.batch_seconds:
-            tell(time.perf_counter() - started_s)
 
-    def _partition(self, tp: TP) -> Partition:
-        """The partition's state; made anew where another worker went on from where this one had been."""
-        partition = self.partitions.get(tp)
-        if partition is not None and self.consumer.committed(tp) > partition.next_offset:
-            log.warning("another worker was ahead: this partition learns again", topic=tp.topic, partition=tp.partition)
-            self._forget(tp)
-            partition = None
-        if partition is None:
-            committed = self.consumer.committed(tp)
-            partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], committed)
-            self.partitions[tp] = partition
-        return partition
+class _Outside:
+    """The keeper's Kafka, through Faust."""
 
-    def _forget(self, tp: TP) -> None:
-        partition = self.partitions.pop(tp, None)
-        if partition is not None:
-            self.engine.series_count -= len(partition.shard.series)
-            self._departed.add(partition)
-        self._published.pop(tp, None)
-        self._committed.pop(tp, None)
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
-    async def checkpoint(self) -> None:
-        """Awaits every send, then commits what they belong to."""
-        async with self._lock:
-            offsets = {tp: offset for tp, offset in self._published.items() if self._committed.get(tp) != offset}
-            await self.publisher.flush()
-            if not offsets:
-                return
-            if await self.consumer._commit(offsets):
-                self._committed.update(offsets)
-            else:
-                log.warning("commit refused: these partitions belong to another worker now", partitions=list(offsets))
-                for tp in offsets:
-                    self._forget(tp)
+    async def bounds(self, tps: set[TP]) -> Mapping[TP, Bounds]:
+        if not tps:
+            return {}
+        consumer = self._pipeline.consumer
+        theirs = {FaustTP(*tp) for tp in tps}
+        committed = await consumer.seek_to_committed()
+        earliest, end = await consumer.earliest_offsets(*theirs), await consumer.highwaters(*theirs)
+        return {TP(*tp): Bounds(committed.get(tp), earliest[tp], end[tp]) for tp in theirs}
 
-    async def _tick(self) -> None:
-        """What time alone brings: only where all that Kafka has is applied, by the clock of the events themselves.
+    async def publish(self, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter]) -> None:
+        await self._pipeline.publisher.publish(alerts, dead_letters)
 
-        That clock is the partition's newest event, plus how long nothing newer has come.
-        """
-        async with self._lock:
-            for tp, partition in self.partitions.items():
-                if self.consumer.delivered.get(tp) == partition.next_offset and not self.lag_records(tp):
-                    silent_s = time.monotonic() - self._arrived_s.get(tp, time.monotonic())
-                    await self.publisher.publish(partition.shard.advance(partition.shard.newest_t + silent_s))
-            await self.publisher.bury_resolved()
+    async def bury(self, fingerprints: Sequence[str]) -> None:
+        await self._pipeline.publisher.bury(fingerprints)
+
+    async def flush(self) -> None:
+        await self._pipeline.publisher.flush()
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        return bool(await self._pipeline.consumer._commit({FaustTP(*tp): offset for tp, offset in offsets.items()}))
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)
+
+    async def caught_up(self, tp: TP, next_offset: int) -> bool:
+        """All that was fetched is applied, and nothing but transaction markers lies beyond it."""
+        consumer, theirs = self._pipeline.consumer, FaustTP(*tp)
+        end = consumer.highwater(theirs)
+        if end is None or consumer.delivered.get(theirs, next_offset) != next_offset:
+            return False
+        return end <= next_offset or end <= (await consumer.position(theirs) or 0)
+
+    def now_s(self) -> float:
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
 
 
 def _faust_app(config: Config) -> faust.App:

@@ -32,7 +32,8 @@ class StatusServer(Service):
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        log.info("metrics and health", url=f"http://{HOST}:{await self._bind(self._runner)}/metrics")
+        self._pipeline.address = f"{HOST}:{await self._bind(self._runner)}"
+        log.info("metrics and health", url=f"http://{self._pipeline.address}/metrics")
 
     async def on_stop(self) -> None:
         if self._runner is not None:

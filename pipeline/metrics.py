@@ -21,7 +21,7 @@ class _Pipeline(Collector):
 
     def collect(self) -> Iterator[Metric]:
         pipeline = self._pipeline
-        totals = pipeline.totals()
+        totals = pipeline.keeper.totals()
         shard = totals.shard
         valid = shard["applied"] + shard["duplicate"] + shard["late"]
         yield CounterMetricFamily(
@@ -44,10 +44,17 @@ class _Pipeline(Collector):
         for reason, count in sorted(totals.skipped.items()):
             skipped.add_metric([reason], count)
         yield skipped
-        series = sum(len(partition.shard.series) for partition in pipeline.partitions.values())
+        series = sum(len(partition.shard.series) for partition in pipeline.keeper.partitions.values())
         yield GaugeMetricFamily("tidegauge_series", "Series held by this worker", value=series)
         yield CounterMetricFamily(
             "tidegauge_series_restarted", "Series that started fresh after idle_after", value=shard["restarted"]
+        )
+        snapshots = CounterMetricFamily("tidegauge_snapshots", "Snapshots, by what became of them", labels=["outcome"])
+        for outcome in ("saved", "failed", "loaded", "refused", "discarded", "behind_retention"):
+            snapshots.add_metric([outcome], pipeline.keeper.snapshot_counts[outcome])
+        yield snapshots
+        yield CounterMetricFamily(
+            "tidegauge_snapshot_bytes", "Bytes written for snapshots", value=pipeline.keeper.snapshot_counts["bytes"]
         )
         transitions = CounterMetricFamily(
             "tidegauge_transitions", "Alert transitions, by the level reached", labels=["rule", "level"]
@@ -60,7 +67,7 @@ class _Pipeline(Collector):
         lag_s = GaugeMetricFamily(
             "tidegauge_lag_seconds", "Age of the newest applied record, 0 when caught up", labels=["topic", "partition"]
         )
-        for tp in list(pipeline.partitions):
+        for tp in list(pipeline.keeper.partitions):
             lag.add_metric([tp.topic, str(tp.partition)], pipeline.lag_records(tp))
             lag_s.add_metric([tp.topic, str(tp.partition)], pipeline.lag_s(tp))
         yield lag

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +12,13 @@ from pipeline.engine import Batch, Engine
 from schemas.alert import AlertEvent, rfc3339
 from schemas.dead_letter import DeadLetter, dead_letter
 from schemas.formats import Decoder
+
+
+class TP(NamedTuple):
+    """A partition of a topic. Faust's own compares equal to it."""
+
+    topic: str
+    partition: int
 
 
 class Record(Protocol):
@@ -43,6 +50,8 @@ class Partition:
         self.decoder = Decoder(format, self.shard.intern, max_future_s=engine.limits.max_future_s)
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.tombstones: dict[str, float] = {}  # fingerprint of a resolved alert -> Unix s when its state leaves
+        self.changes = 0  # raised by what changes state without a record: alerts ended by time, tombstones written
         self.bytes = 0
         self.newest_record_s = math.nan  # Kafka's time of the newest applied record
 

@@ -2,21 +2,23 @@
 
 Restoring under another config keeps what still means the same: a rule's alerts by its name, a detector's state by its
 kind, version and settings. Borders, timers, labels and texts may change freely; what was learned doesn't depend on
-them. An alert whose rule is gone, or no longer matches its series, is ended and says so.
+them. An alert whose rule is gone, or no longer matches its series, is ended and says so; one whose level is gone falls
+to the next that holds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alerting.lifecycle import CELL
+from alerting.lifecycle import CELL, State
 from pipeline.engine import Binding, Shard
 from pipeline.wording import Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence
 from schemas.config import DetectorSpec
+from schemas.levels import LEVELS
 from schemas.metric import Labels, Series
 
 Array = NDArray[Any]
@@ -86,9 +88,14 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
             rows[at >= 0] = binding.row_of[at[at >= 0]]
             _restore_detectors(binding, old, saved, i, rows)
             _restore_cells(binding, old, cells, rows)
+            ends += _leave_levels(binding, saved, old, series_of, cells, rows)
         for row in np.flatnonzero((rows < 0) & (cells["rank"] > 0)).tolist():
             s = int(series_of[row])
-            cause = "its rule was removed" if binding is None else "its rule no longer matches this series"
+            cause = "its rule no longer matches this series"
+            if binding is None:
+                cause = "its rule was removed"
+            elif index[s] < 0:
+                cause = "its series is beyond max_series"
             ends.append(_end(saved, old, s, cells[row], cause))
     return ends
 
@@ -144,13 +151,18 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
         if words not in old.detectors:
             continue
         j = old.detectors.index(words)
-        for name, array in detector.state.items():
-            array[rows[kept]] = saved.arrays[f"rule{i}.detector{j}.{name}"][kept]
+        arrays = [(array, saved.arrays.get(f"rule{i}.detector{j}.{name}")) for name, array in detector.state.items()]
+        for array, was in arrays:
+            if was is None or was.dtype != array.dtype or was.shape[1:] != array.shape[1:]:
+                break  # written by a detector that says it is of this version, and isn't
+        else:
+            for array, was in arrays:
+                assert was is not None  # noqa: S101 - as the loop above found
+                array[rows[kept]] = was[kept]
 
 
 def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) -> None:
-    """Open episodes go on under the new levels. A level that is new starts inactive; one that is gone is left at the
-    series' next point, as if it had cleared there."""
+    """Open episodes go on under the new levels. A level that is new starts inactive."""
     kept = rows >= 0
     moved = np.zeros(int(kept.sum()), CELL)
     for name in ("starts_at_s", "seq", "rank"):
@@ -163,24 +175,44 @@ def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) 
     binding.cells[rows[kept]] = moved
 
 
+def _leave_levels(
+    binding: Binding, saved: SavedShard, old: SavedRule, series_of: Array, cells: Array, rows: Array
+) -> list[AlertEvent]:
+    """Alerts at a level that the rule no longer has go to the highest that still fires or recovers, or end."""
+    moved = []
+    for row in np.flatnonzero((rows >= 0) & (cells["rank"] > 0) & ~np.isin(cells["rank"], list(binding.by_rank))):
+        cell = binding.cells[rows[row]]
+        open_ = [
+            level for k, level in enumerate(binding.rule.levels) if cell["state"][k] in (State.FIRING, State.RECOVERING)
+        ]
+        rank = max((level.rank for level in open_), default=0)
+        change = _change(saved, old, int(series_of[row]), cells[row])
+        if rank:
+            change = replace(change, rank=rank, detector=binding.detectors[binding.by_rank[rank].detector].kind)
+        moved.append(to_event(replace(change, rule=binding.words), f"its level {LEVELS[cell['rank'] - 1]} was removed"))
+        cell["rank"], cell["seq"] = rank, change.seq
+    return moved
+
+
 def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> AlertEvent:
+    return to_event(_change(saved, old, s, cell), cause)
+
+
+def _change(saved: SavedShard, old: SavedRule, s: int, cell: Any) -> Change:
     """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
     at_s, rank = float(saved.arrays["last_t"][s]), int(cell["rank"])
     count = int(saved.arrays["point_count"][s])
     width = saved.arrays["point_t"].shape[1]
     at = np.arange(max(0, count - width), count) % width
     metric, labels = saved.series[s]
-    return to_event(
-        Change(
-            rule=RuleWords(old.name, tuple(old.labels), tuple(old.annotations), old.config_hash),
-            series=Series(metric, labels),
-            detector=old.detectors[old.speaks[old.ranks.index(rank)]].kind,
-            rank=0,
-            previous_rank=rank,
-            seq=int(cell["seq"]) + 1,
-            at_s=at_s,
-            starts_at_s=float(cell["starts_at_s"]),
-            evidence=Evidence(saved.arrays["point_t"][s, at].tolist(), saved.arrays["point_x"][s, at].tolist()),
-        ),
-        cause,
+    return Change(
+        rule=RuleWords(old.name, tuple(old.labels), tuple(old.annotations), old.config_hash),
+        series=Series(metric, labels),
+        detector=old.detectors[old.speaks[old.ranks.index(rank)]].kind,
+        rank=0,
+        previous_rank=rank,
+        seq=int(cell["seq"]) + 1,
+        at_s=at_s,
+        starts_at_s=float(cell["starts_at_s"]),
+        evidence=Evidence(saved.arrays["point_t"][s, at].tolist(), saved.arrays["point_x"][s, at].tolist()),
     )

@@ -10,6 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline.broker.probe import reachable
+from pipeline.snapshots.topic import TOPIC_SETTINGS as SNAPSHOT_TOPIC
 from schemas.config import Config
 
 _DAY_MS: Final = 86_400_000
@@ -26,6 +27,8 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
     "dead-letters": {"cleanup.policy": "delete", "retention.ms": str(14 * _DAY_MS)},
     "incidents": _KEPT,
     "changes": _KEPT,
+    "workers": {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS)},
+    "snapshots": dict(SNAPSHOT_TOPIC),
 }
 """By what a topic is for. Kafka's own settings; milliseconds."""
 
@@ -71,8 +74,12 @@ def topics_of(config: Config, partitions: int | None = None) -> list[Topic]:
         (own.dead_letters, "dead-letters"),
         (own.incidents, "incidents"),
         (own.changes, "changes"),
+        (own.workers, "workers"),
     ):
         named.setdefault(name, Topic(name, role, partitions or 1))
+    if config.snapshots.store == "topic":
+        most = max(topic.partitions for topic in named.values() if topic.role == "input")
+        named.setdefault(own.snapshots, Topic(own.snapshots, "snapshots", most))
     return list(named.values())
 
 

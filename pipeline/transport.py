@@ -6,7 +6,7 @@ Faust.
 The overridden methods are semi-private; tests/test_faust_contract.py fails when one moves.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from aiokafka.structs import ConsumerRecord
@@ -23,6 +23,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.delivered: dict[TP, int] = {}  # offset after the last record handed to the streams
+        self.resume_at: Callable[[TP], int | None] = lambda tp: None  # None: the committed offset
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's
         """One message a partition: value = its records, offset = of the last one."""
@@ -60,13 +61,14 @@ class Consumer(driver.Consumer):
             )
 
     async def perform_seek(self) -> None:
-        """Also forgets what was delivered: reading goes on from the committed offsets."""
-        self.delivered.clear()
+        """Reading goes on where our own state ends: that may be before the committed offset, or after it."""
         await super().perform_seek()
-
-    def committed(self, tp: TP) -> int:
-        """Offset that the group had committed when the partition was assigned; 0 where none."""
-        return self._committed_offset.get(tp) or 0
+        self.delivered.clear()
+        for tp in self.assignment():
+            offset = self.resume_at(tp)
+            if offset is not None:
+                await self._seek(tp, offset)
+                self._read_offset[tp] = offset
 
 
 class Transport(driver.Transport):

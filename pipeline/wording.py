@@ -119,11 +119,11 @@ def _why(change: Change, cause: Cause | str) -> str:
     lasted = format_duration(change.at_s - change.starts_at_s)
     since = f"since {rfc3339(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
     before = _name(change.previous_rank)
+    name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if isinstance(cause, str):
-        return f"Resolved from {before}: {cause}"
+        return f"{name if change.rank else f'Resolved from {before}'}: {cause}"
     if not change.rank:
         return f"Resolved from {before}: {_back(cause)}, {lasted} after it was first over the border"
-    name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if change.rank < change.previous_rank:
         # Held by its clear condition: this level's own border need not be passed at this point.
         return f"{name}: value {cause.point.value:.6g} is better but not clear of {_name(change.rank)}, {since}"

@@ -2,6 +2,7 @@
 
 import gc
 import io
+from pathlib import Path
 
 import faust
 import structlog
@@ -10,7 +11,11 @@ from pipeline import logs, warm
 from pipeline.app import Pipeline
 from pipeline.http import StatusServer
 from pipeline.metrics import registry
+from pipeline.snapshots.folder import FolderStore
+from pipeline.snapshots.store import Store
+from pipeline.snapshots.topic import TopicStore
 from pipeline.topics import TopicsError, ensure_topics
+from pipeline.watchdog import Watchdog
 from schemas.config import Config
 
 log = structlog.get_logger(__name__)
@@ -22,7 +27,7 @@ def run(config: Config, log_level: str = "INFO") -> None:
     _prepare_topics(config)
     warm.compile_all(config)  # before joining the group: seconds of compiling would look like a dead worker
     _calm_the_collector()
-    pipeline = Pipeline(config)
+    pipeline = Pipeline(config, _store(config))
     pipeline.app.finalize()
     worker = faust.Worker(
         pipeline.app,
@@ -32,6 +37,8 @@ def run(config: Config, log_level: str = "INFO") -> None:
         override_logging=False,
         redirect_stdouts=False,
     )
+    watchdog = Watchdog(config.kafka.bootstrap, pipeline.standing)
+    watchdog.start()
     log.info("worker starts", group=config.kafka.group, rules=len(config.rules), broker=config.kafka.bootstrap)
     worker.execute_from_commandline()
 
@@ -49,6 +56,12 @@ def _prepare_topics(config: Config) -> None:
             log.warning("topic is not as it should be", topic=name, problem=outcome.problem)
     if refused:
         raise TopicsError("; ".join(refused))
+
+
+def _store(config: Config) -> Store:
+    if config.snapshots.store == "topic":
+        return TopicStore(config.kafka.bootstrap, config.topics.snapshots, config.kafka.group)
+    return FolderStore(Path(config.snapshots.path), config.kafka.group)
 
 
 def _calm_the_collector() -> None:

@@ -80,8 +80,7 @@ def start(
     with _one_at_a_time(say):
         port = port or free_port()
         record = _running(port)
-        if record is not None:
-            _wait(record, timeout_s)
+        if record is not None and _comes_up(record, timeout_s):
             say(f"Kafka {record.version} runs already at {HOST}:{port}")
             return _broker(record, started=False)
         _forget(port)
@@ -96,7 +95,8 @@ def start(
             record = node.spawn(port, heap, ephemeral, say)
         try:
             write_record(record)
-            _wait(record, timeout_s)
+            if not _comes_up(record, timeout_s):
+                raise BrokerError(f"Kafka ended while it started; the end of its log:{_log_tail(record)}")
         except BaseException:  # Ctrl-C too: nothing may be left running that nobody was told of
             _end(record)
             raise
@@ -149,15 +149,16 @@ def _is_alive(record: Record) -> bool:
     return node.is_alive(record) if record.via == "java" else not is_free(record.port)
 
 
-def _wait(record: Record, timeout_s: float) -> None:
-    folder = Path(record.folder)
+def _comes_up(record: Record, timeout_s: float) -> bool:
+    """Wait until it answers. False where it ends instead; one that is being killed may still look alive at first."""
     deadline_s = time.monotonic() + timeout_s
     while not answers(HOST, record.port):
-        if record.via == "java" and not node.is_alive(record):
-            raise BrokerError(f"Kafka ended while it started; the end of its log:{node.log_tail(folder)}")
+        if not _is_alive(record) and record.via == "java":
+            return False
         if time.monotonic() > deadline_s:
-            raise BrokerError(f"Kafka did not get ready within {timeout_s:.0f} s.{node.log_tail(folder)}")
+            raise BrokerError(f"Kafka did not get ready within {timeout_s:.0f} s.{_log_tail(record)}")
         time.sleep(0.1)
+    return True
 
 
 def _end(record: Record) -> bool:
@@ -176,6 +177,10 @@ def _forget(port: int) -> None:
     if record is not None:
         node.clear(record)
     forget_record(port)
+
+
+def _log_tail(record: Record) -> str:
+    return node.log_tail(Path(record.folder)) if record.via == "java" else ""
 
 
 def _broker(record: Record, *, started: bool) -> Broker:

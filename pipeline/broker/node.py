@@ -84,8 +84,8 @@ def is_alive(record: Record) -> bool:
     if record.pid is None:
         return False
     if record.pid in _children:
-        # Its pid stays its own until it is collected here. Its command line wouldn't do: it is empty in the moment after
-        # the start, and again once it is dead.
+        # Its pid stays its own until it is collected here. Its command line won't do: it is empty just after the
+        # start, and again once it is dead.
         if os.waitpid(record.pid, os.WNOHANG) == (0, 0):
             return True
         _children.remove(record.pid)

@@ -52,6 +52,12 @@ class Topics(Section):
     dead_letters: Topic = Field(default="dead-letters", description="Events that could not be read, with the reason.")
     incidents: Topic = Field(default="incidents", description="Incident events.")
     changes: Topic = Field(default="changes", description="Deployments and other changes, as others publish them.")
+    workers: Topic = Field(
+        default="tidegauge-workers", description="Every worker's sign of life, its address and partitions."
+    )
+    snapshots: Topic = Field(
+        default="tidegauge-snapshots", description="Detector state, where `snapshots.store` is `topic`; compacted."
+    )
 
 
 class Snapshots(Section):

@@ -79,6 +79,8 @@ def test_everything_but_rules_has_a_default(load: Load) -> None:
         "dead_letters": "dead-letters",
         "incidents": "incidents",
         "changes": "changes",
+        "workers": "tidegauge-workers",
+        "snapshots": "tidegauge-snapshots",
     }
     assert (config.snapshots.store, config.snapshots.path, config.snapshots.every_s) == ("folder", "./state", 30.0)
     assert config.limits == Limits(

@@ -65,24 +65,30 @@ class Worker:
         return self.log.read_text()[-5_000:]
 
 
-@contextmanager
-def worker(config: Path) -> Iterator[Worker]:
-    """A worker process that is ready; it must end with 0 when it is asked to."""
+def start_worker(config: Path, **environment: str) -> Worker:
+    """A worker process that has just begun; `environment` is added to ours. Whoever starts it ends it."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = config.with_suffix(f".{port}.log")
     command = [sys.executable, "-m", "pipeline.cli", "worker", "-c", str(config)]
-    environment = {**os.environ, "TIDEGAUGE_HTTP_PORT": str(port)}
-    with log.open("wb") as sink, subprocess.Popen(command, stdout=sink, stderr=sink, env=environment) as process:
-        started = Worker(process, port, log)
+    variables = {**os.environ, "TIDEGAUGE_HTTP_PORT": str(port), **environment}
+    with log.open("ab") as sink:
+        return Worker(subprocess.Popen(command, stdout=sink, stderr=sink, env=variables), port, log)
+
+
+@contextmanager
+def worker(config: Path, **environment: str) -> Iterator[Worker]:
+    """A worker process that is ready; it must end with 0 when it is asked to."""
+    started = start_worker(config, **environment)
+    with started.process:
         try:
             started.wait("ready", started.ready, STARTS_WITHIN_S)
             yield started
-            assert process.poll() is not None or started.stop() == 0, started.tail()
+            assert started.process.poll() is not None or started.stop() == 0, started.tail()
         finally:
-            if process.poll() is None:
-                process.kill()
+            if started.process.poll() is None:
+                started.process.kill()
 
 
 def config_file(folder: Path, bootstrap: str, name: str, rules: str, **inputs: object) -> Path:
@@ -91,12 +97,14 @@ def config_file(folder: Path, bootstrap: str, name: str, rules: str, **inputs: o
         "version": 1,
         "kafka": {"bootstrap": bootstrap, "group": name},
         "inputs": [{"topic": name, "keyed_by_series": True, **inputs}],
+        "snapshots": {"path": str(folder / "state"), "every": "2s"},
         "topics": {
             "alerts": f"{name}.alerts",
             "state": f"{name}.state",
             "dead_letters": f"{name}.dead",
             "incidents": f"{name}.incidents",
             "changes": f"{name}.changes",
+            "workers": f"{name}.workers",
         },
     }
     path = folder / "tidegauge.yaml"

@@ -1,0 +1,286 @@
+"""Keeps a worker's partitions: loads them, applies records, publishes, saves, commits. In that order, and exactly.
+
+Knows Kafka and the disk only through `Outside` and `Store`, so that the simulation runs this same code against a broker
+and a disk that fail at every step. The rule that all of it serves: the committed offset of a partition is never ahead
+of the offset in its newest durable snapshot, and a snapshot is never ahead of what Kafka acknowledged of its alerts.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import structlog
+
+from pipeline.engine import Engine
+from pipeline.failpoints import failpoint
+from pipeline.partition import TP, Partition, Record
+from pipeline.saved import capture, restore
+from pipeline.snapshots.errors import StoreError
+from pipeline.snapshots.format import Snapshot
+from pipeline.snapshots.store import Store
+from schemas.alert import AlertEvent, rfc3339
+from schemas.config import Config
+from schemas.config.rules import deciding_text
+from schemas.dead_letter import DeadLetter
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Offsets of one partition: committed by the group (None: never), earliest kept, and the one after its newest."""
+
+    committed: int | None
+    earliest: int
+    end: int
+
+
+class Outside(Protocol):
+    """What the keeper needs of Kafka and of the machine. Whatever raises ends the process with nothing committed."""
+
+    async def bounds(self, tps: set[TP]) -> Mapping[TP, Bounds]: ...
+    async def publish(self, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter]) -> None:
+        """Hand to the producer, in order."""
+
+    async def bury(self, fingerprints: Sequence[str]) -> None:
+        """Remove resolved alerts from the state topic."""
+
+    async def flush(self) -> None:
+        """Returns when all that was handed to the producer is acknowledged."""
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        """False: another worker has at least one of the partitions."""
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Blocking work, while the event loop goes on."""
+
+    async def caught_up(self, tp: TP, next_offset: int) -> bool:
+        """Whether nothing is left in Kafka from `next_offset` on."""
+
+    def now_s(self) -> float:
+        """Unix seconds: for how long a resolved alert stays in the state topic. Decides nothing else."""
+
+    def monotonic_s(self) -> float: ...
+
+
+@dataclass
+class Totals:
+    """Counts since the worker started, of partitions that have left too; each has its metric."""
+
+    bytes: int = 0
+    shard: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, partition: Partition) -> None:
+        self.bytes += partition.bytes
+        self.shard.update(partition.shard.counts)
+        self.rejected.update(partition.rejected)
+        self.skipped.update(partition.skipped)
+
+
+class Keeper:
+    """All partitions of one worker."""
+
+    def __init__(self, config: Config, outside: Outside, store: Store) -> None:
+        self.config = config
+        self.engine = Engine(config.rules, config.limits)
+        self.partitions: dict[TP, Partition] = {}
+        self.snapshot_counts: Counter[str] = Counter()
+        self.generation = 0
+        self._outside = outside
+        self._store = store
+        self._config_text = deciding_text(config.rules)
+        self._config_hash = hashlib.blake2b(self._config_text.encode(), digest_size=8).hexdigest()
+        self._formats = {source.topic: source.format for source in config.inputs}
+        self._departed = Totals()
+        self._applying = asyncio.Lock()  # a batch with its publishing, or a copy for a snapshot
+        self._saving = asyncio.Lock()  # one checkpoint at a time
+        self._saved: dict[TP, tuple[int, int]] = {}  # offset and changes of the newest snapshot
+        self._arrived_s: dict[TP, float] = {}  # monotonic, of the newest batch
+
+    # What a rebalance brings -----------------------------------------------------------------------------------------
+
+    async def assigned(self, tps: set[TP], generation: int) -> dict[TP, int]:
+        """Holds exactly `tps` from now on; returns where each is to be read from."""
+        async with self._saving, self._applying:
+            self.generation = generation
+            for tp in set(self.partitions) - tps:
+                self._forget(tp)
+            bounds = await self._outside.bounds(tps)
+            for tp in tps:
+                held, committed = self.partitions.get(tp), bounds[tp].committed
+                if held is not None and (committed or 0) > held.next_offset:
+                    log.info("another worker went on with this partition meanwhile", **_named(tp))
+                    self._forget(tp)
+                if tp not in self.partitions:
+                    await self._load(tp, bounds[tp])
+            return {tp: self.partitions[tp].next_offset for tp in tps}
+
+    async def _load(self, tp: TP, bounds: Bounds) -> None:
+        loaded = await self._outside.in_thread(lambda: self._store.load(tp.topic, tp.partition))
+        for problem in loaded.problems:
+            self.snapshot_counts["refused"] += 1
+            log.error("snapshot refused", problem=problem, **_named(tp))
+        start = max(bounds.committed or 0, bounds.earliest)
+        partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], min(start, bounds.end))
+        self.partitions[tp] = partition
+        self._arrived_s[tp] = self._outside.monotonic_s()
+        snapshot = loaded.snapshot
+        if snapshot is None:
+            if bounds.committed:
+                log.warning("no snapshot: this partition learns again", offset=start, **_named(tp))
+            return
+        if snapshot.next_offset > bounds.end:
+            # The topic was made anew. Passing over what "was applied before" would drop everything in it.
+            log.warning("snapshot is ahead of the topic, which was made anew: discarded", **_named(tp))
+            self.snapshot_counts["discarded"] += 1
+            await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
+            return
+        if snapshot.next_offset < bounds.earliest:
+            missed = bounds.earliest - snapshot.next_offset
+            log.error(
+                "Kafka no longer has what follows the snapshot: this partition learns again",
+                missed_records=missed,
+                **_named(tp),
+            )
+            self.snapshot_counts["behind_retention"] += 1
+            return
+        ends = restore(partition.shard, snapshot.saved)
+        partition.next_offset = snapshot.next_offset
+        partition.tombstones = dict(snapshot.tombstones)
+        self._saved[tp] = (snapshot.next_offset, partition.changes)
+        self.snapshot_counts["loaded"] += 1
+        log.info("snapshot loaded", offset=snapshot.next_offset, series=len(partition.shard.series), **_named(tp))
+        if ends:
+            await self._publish(partition, ends)
+
+    async def revoked(self) -> None:
+        """Before a rebalance: saves and commits. Partitions stay in memory, since most come back."""
+        await self.checkpoint()
+
+    # What records and time bring -------------------------------------------------------------------------------------
+
+    async def take(self, tp: TP, records: Sequence[Record]) -> None:
+        async with self._applying:
+            partition = self.partitions.get(tp)
+            if partition is None:
+                return  # fenced: a rebalance comes, and whoever has the partition then reads these again
+            outcome = partition.process(records)
+            failpoint("applied")
+            await self._publish(partition, outcome.alerts, outcome.dead_letters)
+            failpoint("published")
+            self._arrived_s[tp] = self._outside.monotonic_s()
+
+    async def tick(self) -> None:
+        """What time alone brings: only where all that Kafka has is applied, by the clock of the events themselves.
+
+        That clock is the partition's newest event, plus how long nothing newer has come.
+        """
+        async with self._applying:
+            for tp, partition in self.partitions.items():
+                if await self._outside.caught_up(tp, partition.next_offset):
+                    silent_s = self._outside.monotonic_s() - self._arrived_s[tp]
+                    ended = partition.shard.advance(partition.shard.newest_t + silent_s)
+                    if ended:
+                        await self._publish(partition, ended)
+                due = [key for key, at_s in partition.tombstones.items() if at_s <= self._outside.now_s()]
+                if due:
+                    await self._outside.bury(due)
+                    for key in due:
+                        del partition.tombstones[key]
+                    partition.changes += 1
+
+    async def _publish(
+        self, partition: Partition, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter] = ()
+    ) -> None:
+        leaves_s = self._outside.now_s() + self.config.limits.tombstone_after_s
+        for event in alerts:
+            if event.status == "resolved":
+                partition.tombstones[event.fingerprint] = leaves_s
+            else:
+                partition.tombstones.pop(event.fingerprint, None)
+        if alerts:
+            partition.changes += 1
+        await self._outside.publish(alerts, dead_letters)
+
+    # What makes it last ----------------------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> None:
+        """Sends acknowledged, snapshots durable, then offsets committed. Raises what any of these raises."""
+        async with self._saving:
+            copies = [copy for tp in list(self.partitions) if (copy := await self._copy(tp))]
+            await self._outside.flush()
+            failpoint("flushed")
+            offsets: dict[TP, int] = {}
+            for tp, snapshot, changes in copies:
+                try:
+                    saved = await self._outside.in_thread(partial(self._store.save, snapshot))
+                except (OSError, StoreError) as error:
+                    # A full disk: go on with the old snapshot, and commit nothing beyond it.
+                    self.snapshot_counts["failed"] += 1
+                    log.error(
+                        "snapshot failed: nothing is committed for this partition", error=str(error), **_named(tp)
+                    )
+                    continue
+                self.snapshot_counts["saved"] += 1
+                self.snapshot_counts["bytes"] += saved.bytes_written
+                self._saved[tp] = (snapshot.next_offset, changes)
+                offsets[tp] = snapshot.next_offset
+            failpoint("saved")
+            if not offsets:
+                return
+            committed = await self._outside.commit(offsets)
+            failpoint("committed")
+            if not committed:
+                log.warning(
+                    "commit refused: another worker has these partitions", partitions=[str(tp) for tp in offsets]
+                )
+                async with self._applying:
+                    for tp in offsets:
+                        self._forget(tp)
+
+    async def _copy(self, tp: TP) -> tuple[TP, Snapshot, int] | None:
+        async with self._applying:
+            partition = self.partitions.get(tp)
+            if partition is None or self._saved.get(tp) == (partition.next_offset, partition.changes):
+                return None
+            saved = await self._outside.in_thread(lambda: capture(partition.shard))
+            snapshot = Snapshot(
+                topic=tp.topic,
+                partition=tp.partition,
+                next_offset=partition.next_offset,
+                generation=self.generation,
+                config_hash=self._config_hash,
+                config_text=self._config_text,
+                saved=saved,
+                tombstones=dict(partition.tombstones),
+                made_at=rfc3339(self._outside.now_s()),
+            )
+            return tp, snapshot, partition.changes
+
+    def totals(self) -> Totals:
+        totals = Totals(
+            self._departed.bytes,
+            *(Counter(c) for c in (self._departed.shard, self._departed.rejected, self._departed.skipped)),
+        )
+        for partition in self.partitions.values():
+            totals.add(partition)
+        return totals
+
+    def _forget(self, tp: TP) -> None:
+        partition = self.partitions.pop(tp, None)
+        if partition is not None:
+            self.engine.series_count -= len(partition.shard.series)
+            self._departed.add(partition)
+        self._saved.pop(tp, None)
+        self._arrived_s.pop(tp, None)
+
+
+def _named(tp: TP) -> dict[str, object]:
+    return {"topic": tp.topic, "partition": tp.partition}

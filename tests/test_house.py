@@ -14,6 +14,7 @@ import yaml
 
 from pipeline.broker.jars import kafka_version
 from pipeline.broker.node import SETTINGS
+from pipeline.config import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "detectors", "alerting", "pipeline")
@@ -91,6 +92,19 @@ def test_both_compose_files_and_the_java_node_run_the_same_kafka() -> None:
     assert whole == shipped
     environment = shipped["environment"]
     assert {key: environment["KAFKA_" + key.upper().replace(".", "_")] for key in SETTINGS} == SETTINGS
+
+
+def test_the_worker_container_reaches_kafka_where_a_config_says() -> None:
+    """The worker takes the address from its config alone, and that one was written for this machine."""
+    services = compose("docker-compose.yml")["services"]
+    assert services["worker"]["network_mode"] == "service:kafka"
+    listeners = services["kafka"]["environment"]["KAFKA_LISTENERS"]
+    advertised = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    port = "${TIDEGAUGE_BROKER_PORT:-9092}"
+    assert f"HOST://:{port}" in listeners
+    assert f"HOST://127.0.0.1:{port}" in advertised
+    assert services["kafka"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert read_config(ROOT / "examples" / "tidegauge.yaml").kafka.bootstrap == "127.0.0.1:9092"
 
 
 def test_what_the_worker_container_is_given_exists() -> None:

@@ -37,7 +37,7 @@ class Threshold(Detector):
 
     def why(self, point: Point) -> str:
         passed = levels.over(point.border.op, point.border.low, point.border.high, point.value)
-        return f"value {point.value:g} is {'' if passed else 'no longer '}{point.border}"
+        return f"value {point.value:.6g} is {'' if passed else 'no longer '}{point.border.words}"
 
     @property
     def state(self) -> dict[str, NDArray[np.generic]]:

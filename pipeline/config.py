@@ -1,5 +1,6 @@
 """Reading the config from disk, with the detectors there are. The checks themselves are in schemas/config."""
 
+import os
 from pathlib import Path
 
 from detectors import LEVELS_ON, PARAMS
@@ -18,7 +19,10 @@ def default_rules() -> tuple[Rule, ...]:
 
 
 def read_config(path: Path) -> Config:
-    """Raises ConfigErrors with every mistake, also where the file is missing or can't be read."""
+    """Raises ConfigErrors with every mistake, also where the file is missing or can't be read.
+
+    Where the file doesn't say kafka.bootstrap, the environment's KAFKA_BOOTSTRAP does, then the default.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(BYTES_MAX + 1)
@@ -36,7 +40,11 @@ def read_config(path: Path) -> Config:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _error(path, f"not UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8", line) from None
-    return load_config(text, str(path), PARAMS, LEVELS_ON)
+    config = load_config(text, str(path), PARAMS, LEVELS_ON)
+    told = os.environ.get("KAFKA_BOOTSTRAP")
+    if told and "bootstrap" not in config.kafka.model_fields_set:
+        return config.model_copy(update={"kafka": config.kafka.model_copy(update={"bootstrap": told})})
+    return config
 
 
 def _error(path: Path, message: str, line: int = 1) -> ConfigErrors:

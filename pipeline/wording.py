@@ -135,4 +135,4 @@ def _back(cause: Cause) -> str:
     value = f"value {point.value:.6g} is"
     if level.clear_deviation is not None:
         return f"{value} back within {level.clear_deviation:g} sigmas of the expected {point.expected:.6g}"
-    return f"{value} {level.clear}" if level.clear else f"{value} no longer {level.open}"
+    return f"{value} {level.clear.words}" if level.clear else f"{value} no longer {level.open.words}"

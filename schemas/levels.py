@@ -63,6 +63,20 @@ class Border:
             return f"{self.op.name.lower()} {self.low:g}..{self.high:g}"
         return f"{next(sign for sign, op in _SIGNS.items() if op == self.op)} {self.low:g}"
 
+    @property
+    def words(self) -> str:
+        """For a sentence.
+
+        >>> Border.parse(">= 80").words, Border.parse("outside 10..90").words
+        ('at or above 80', 'outside 10..90')
+        """
+        if self.op in (Op.OUTSIDE, Op.INSIDE):
+            return str(self)
+        return f"{_IN_WORDS[self.op]} {self.low:g}"
+
+
+_IN_WORDS = {Op.ABOVE: "above", Op.AT_LEAST: "at or above", Op.BELOW: "below", Op.AT_MOST: "at or below"}
+
 
 def over(op: int, low: float, high: float, value: float) -> bool:
     """Whether `value` is over the border. Plain scalar Python: detectors and the alert lifecycle compile it.

@@ -22,7 +22,8 @@ class Kafka(Section):
     """The Kafka cluster."""
 
     bootstrap: Bootstrap = Field(
-        default="127.0.0.1:9092", description="Brokers to ask first: `host:port`, several with commas."
+        default="127.0.0.1:9092",
+        description="Brokers to ask first: `host:port`, several with commas. Left out: KAFKA_BOOTSTRAP, if that is set.",
     )
     group: str = Field(
         default="tidegauge",

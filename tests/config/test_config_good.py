@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import read_config
 from schemas.config import Config, Limits
 from schemas.levels import Border, Op
 
@@ -199,3 +200,13 @@ def test_the_config_hash_tells_what_decides_and_nothing_else(load: Load) -> None
     assert len(other) == len(OTHER)
     assert not same & other
     assert all(len(h) == 16 and int(h, 16) >= 0 for h in same | other)
+
+
+def test_the_environment_names_the_broker_where_the_config_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "kafka:1")
+    silent, speaking = tmp_path / "silent.yaml", tmp_path / "speaking.yaml"
+    silent.write_text(MINIMAL)
+    speaking.write_text(f'kafka: {{bootstrap: "kafka:2"}}\n{MINIMAL}')
+    assert [read_config(path).kafka.bootstrap for path in (silent, speaking)] == ["kafka:1", "kafka:2"]

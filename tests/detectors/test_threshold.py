@@ -58,5 +58,5 @@ def test_the_bounds_are_the_sides_of_the_mildest_border(text: str, lower: float,
 
 def test_why_names_the_border_and_whether_it_is_passed() -> None:
     threshold = Threshold(Params(), ())
-    for value, said in ((96.5, "value 96.5 is > 80"), (70.0, "value 70 is no longer > 80")):
+    for value, said in ((96.5, "value 96.5 is above 80"), (70.0, "value 70 is no longer above 80")):
         assert threshold.why(Point(value, np.nan, np.nan, 80.0, 1.0, 0.0, Border.parse("> 80"))) == said

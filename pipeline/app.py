@@ -18,7 +18,9 @@ from mode.supervisors import CrashingSupervisor
 from pipeline.broker.places import state_dir
 from pipeline.keeper import Bounds, Keeper
 from pipeline.partition import TP
+from pipeline.poison import CrashNotes
 from pipeline.publisher import Publisher
+from pipeline.snapshots.folder import quoted
 from pipeline.snapshots.store import Store
 from pipeline.transport import Consumer, Records
 from schemas.alert import AlertEvent
@@ -41,7 +43,8 @@ class Pipeline:
     def __init__(self, config: Config, store: Store) -> None:
         self.config = config
         self.app = _faust_app(config)
-        self.keeper = Keeper(config, _Outside(self), store)
+        notes = CrashNotes(state_dir() / "crashes" / quoted(config.kafka.group))
+        self.keeper = Keeper(config, _Outside(self), store, notes)
         self.publisher = Publisher(self.app, config.topics, f"tidegauge/{config.kafka.group}")
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False

@@ -8,7 +8,7 @@ of the offset in its newest durable snapshot, and a snapshot is never ahead of w
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -17,7 +17,8 @@ import structlog
 
 from pipeline.engine import Engine
 from pipeline.failpoints import failpoint
-from pipeline.partition import TP, Partition, Record
+from pipeline.partition import TP, Outcome, Partition, Record
+from pipeline.poison import CrashNotes
 from pipeline.saved import capture, restore
 from pipeline.snapshots.errors import StoreError
 from pipeline.snapshots.format import Snapshot
@@ -87,7 +88,7 @@ class Totals:
 class Keeper:
     """All partitions of one worker."""
 
-    def __init__(self, config: Config, outside: Outside, store: Store) -> None:
+    def __init__(self, config: Config, outside: Outside, store: Store, notes: CrashNotes | None = None) -> None:
         self.config = config
         self.engine = Engine(config.rules, config.limits)
         self.partitions: dict[TP, Partition] = {}
@@ -95,6 +96,7 @@ class Keeper:
         self.generation = 0
         self._outside = outside
         self._store = store
+        self._notes = notes
         self._config_text = deciding_text(config.rules)
         self._config_hash = hashlib.blake2b(self._config_text.encode(), digest_size=8).hexdigest()
         self._formats = {source.topic: source.format for source in config.inputs}
@@ -171,11 +173,30 @@ class Keeper:
             partition = self.partitions.get(tp)
             if partition is None:
                 return  # fenced: a rebalance comes, and whoever has the partition then reads these again
-            outcome = partition.process(records)
-            failpoint("applied")
-            await self._publish(partition, outcome.alerts, outcome.dead_letters)
-            failpoint("published")
+            for outcome in self._process(tp, partition, records):
+                failpoint("applied")
+                await self._publish(partition, outcome.alerts, outcome.dead_letters)
+                failpoint("published")
             self._arrived_s[tp] = self._outside.monotonic_s()
+
+    def _process(self, tp: TP, partition: Partition, records: Sequence[Record]) -> Iterator[Outcome]:
+        """All at once; one by one where a crash is remembered, and without the one that crashes again and again."""
+        notes = self._notes
+        crash = notes.suspects(tp, records) if notes else None
+        for piece in [records] if crash is None else [[record] for record in records]:
+            if notes and crash and notes.is_poison(tp, piece[0]):
+                log.error("record is quarantined: it crashed this worker twice", offset=piece[0].offset, **_named(tp))
+                yield partition.quarantine(piece[0])
+                continue
+            try:
+                outcome = partition.process(piece)
+            except Exception:
+                if notes:
+                    notes.crashed(tp, piece)
+                raise  # the process ends, nothing of this is saved or committed
+            yield outcome
+        if notes and crash and records[-1].offset >= crash.last:
+            notes.passed(tp)
 
     async def tick(self) -> None:
         """What time alone brings: only where all that Kafka has is applied, by the clock of the events themselves.

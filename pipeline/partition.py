@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.engine import Batch, Engine
 from schemas.alert import AlertEvent, rfc3339
 from schemas.dead_letter import DeadLetter, dead_letter
-from schemas.formats import Decoder
+from schemas.formats import Decoder, Reason, Reject
 
 
 class TP(NamedTuple):
@@ -84,3 +84,16 @@ class Partition:
         outcome.alerts = self.shard.apply(batch)
         self.next_offset, self.newest_record_s = outcome.next_offset, times_s[-1]
         return outcome
+
+    def quarantine(self, record: Record) -> Outcome:
+        """Passes over a record that crashes the worker: a dead letter, nothing applied."""
+        if record.offset < self.next_offset:
+            return Outcome(self.next_offset)
+        self.rejected[Reason.POISON] += 1
+        self.next_offset = record.offset + 1
+        reject = Reject(0, None, Reason.POISON, Reason.POISON.sentence, record.value or b"")
+        timestamp = rfc3339(record.timestamp / 1000.0) if record.timestamp >= 0 else None
+        letter = dead_letter(
+            reject, topic=self.topic, partition=self.partition, offset=record.offset, timestamp=timestamp
+        )
+        return Outcome(self.next_offset, dead_letters=[letter])

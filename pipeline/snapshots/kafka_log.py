@@ -34,15 +34,9 @@ class KafkaLog:
         place: how many partitions there are -> which one. Raises StoreError.
         """
         with self._runner() as run:
-            consumer = AIOKafkaConsumer(
-                **self._client, group_id=None, enable_auto_commit=False, max_partition_fetch_bytes=FETCH_BYTES
-            )
+            consumer = run(self._consumer())
             try:
-                run(consumer.start())
-                tp = TopicPartition(self._topic, place(self._partitions(run, consumer)))
-                consumer.assign([tp])
-                run(consumer.seek_to_beginning(tp))
-                end = run(consumer.end_offsets([tp]))[tp]
+                tp, end = run(self._begin(consumer, place))
                 # Not until the last record: compaction leaves offsets without one.
                 while run(consumer.position(tp)) < end:
                     for record in run(consumer.getmany(tp, timeout_ms=POLL_MS)).get(tp, ()):
@@ -55,14 +49,7 @@ class KafkaLog:
     def writing(self, place: Callable[[int], int]) -> Iterator["Writing"]:
         """Raises StoreError. What was sent and not flushed may or may not have arrived."""
         with self._runner() as run:
-            producer = AIOKafkaProducer(
-                **self._client,
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                max_batch_size=BATCH_BYTES,
-                request_timeout_ms=round(min(self._timeout_s, 40.0) * 1000),
-            )
+            producer = run(self._producer())
             try:
                 run(producer.start())
                 count = len(run(producer.partitions_for(self._topic)))
@@ -70,11 +57,33 @@ class KafkaLog:
             finally:
                 run(producer.stop())
 
-    def _partitions(self, run: "_Run", consumer: Any) -> int:
-        """Asked of all topics: naming one that isn't there would make it, with settings that lose state."""
-        if self._topic not in run(consumer.topics()):
+    async def _consumer(self) -> Any:
+        """Made in a coroutine, as aiokafka wants it; not yet started."""
+        return AIOKafkaConsumer(
+            **self._client, group_id=None, enable_auto_commit=False, max_partition_fetch_bytes=FETCH_BYTES
+        )
+
+    async def _producer(self) -> Any:
+        return AIOKafkaProducer(
+            **self._client,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=round(min(self._timeout_s, 40.0) * 1000),
+        )
+
+    async def _begin(self, consumer: Any, place: Callable[[int], int]) -> tuple[TopicPartition, int]:
+        """At the first record of the partition; also where the partition ends."""
+        await consumer.start()
+        # Asked of all topics: naming one that isn't there would make it, with settings that lose state.
+        if self._topic not in await consumer.topics():
             raise StoreError(f"there is no topic {self._topic}; `tidegauge topics create` makes it")
-        return len(consumer.partitions_for_topic(self._topic))
+        await consumer.beginning_offsets([TopicPartition(self._topic, 0)])  # learns of its partitions on the way
+        tp = TopicPartition(self._topic, place(len(consumer.partitions_for_topic(self._topic))))
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        return tp, (await consumer.end_offsets([tp]))[tp]
 
     @contextmanager
     def _runner(self) -> Iterator["_Run"]:

@@ -70,6 +70,7 @@ class Reason(_Said):
     KIND_INVALID = "kind_invalid", "The kind isn't gauge, counter or delta."
     UNIT_INVALID = "unit_invalid", f"The unit isn't a string of at most {UNIT_CHARS_MAX} characters."
     FIELDS_MISSING = "fields_missing", "A Telegraf metric has no fields, or they are null."
+    POISON = "poison", "The record crashed the worker twice; nothing of it was applied."
     FIELDS_NOT_OBJECT = "fields_not_object", "The fields of a Telegraf metric aren't an object."
     ROW_TOO_LONG = "row_too_long", "A CSV row has more cells than the header."
 

@@ -50,7 +50,7 @@ class Judge:
         for tp in set(self._since) - set(next_offsets):
             del self._since[tp]
         for tp, offset in next_offsets.items():
-            was, since_s = self._since.get(tp, (-1, now_s))
+            was, since_s = self._since.get(tp, (-2, now_s))
             if was != offset or ends.get(tp, 0) <= offset:
                 self._since[tp] = (offset, now_s)
             elif now_s - since_s >= STUCK_AFTER_S:

@@ -93,6 +93,7 @@ LEVEL = np.dtype(
 CELL = np.dtype(
     [
         ("starts_at_s", "f8"),  # first point over a border of the open episode
+        ("ended_s", "f8"),  # end of the episode before
         ("since_s", "f8", (3,)),  # by level: since when AWAY (pending, firing) or BACK (recovering)
         ("seq", "i4"),  # of the newest transition of the open episode
         ("rank", "i1"),  # of the level the alert stands at; 0: none
@@ -100,7 +101,7 @@ CELL = np.dtype(
     ],
     align=True,
 )
-"""One alert: one rule on one series. 40 bytes."""
+"""One alert: one rule on one series. 48 bytes."""
 
 TRANSITION = np.dtype(
     [
@@ -179,7 +180,7 @@ def _step(cell: Record, k: int, level: Record, t: float, away: bool) -> None:
 
 
 @compiled
-def _settle(cell: Record, levels_: Records, out: Record) -> bool:
+def _settle(cell: Record, levels_: Records, at_s: float, out: Record) -> bool:
     """Moves the alert to its highest level that fires or recovers. True: that is a transition, written to `out`."""
     rank = 0
     starts_at_s = np.inf
@@ -192,20 +193,24 @@ def _settle(cell: Record, levels_: Records, out: Record) -> bool:
     if rank == cell.rank:
         return False
     if cell.rank == 0:
-        cell.starts_at_s = starts_at_s
+        # A level that was pending all through the episode before starts a new one: its id must not be that one's.
+        cell.starts_at_s = max(starts_at_s, cell.ended_s)
         cell.seq = 0
     else:
         cell.seq += 1
+    if rank == 0:
+        cell.ended_s = at_s
     out.rank, out.previous_rank, out.seq, out.starts_at_s = rank, cell.rank, cell.seq, cell.starts_at_s
+    out.at_s = at_s
     cell.rank = rank
     return True
 
 
 @compiled
-def _silence(cell: Record, levels_: Records, out: Record) -> bool:
+def _silence(cell: Record, levels_: Records, at_s: float, out: Record) -> bool:
     for k in range(len(levels_)):
         cell.state[k] = _TABLE[cell.state[k], 4]
-    return _settle(cell, levels_, out)
+    return _settle(cell, levels_, at_s, out)
 
 
 @compiled
@@ -229,8 +234,8 @@ def walk(
     n = 0
     for i in range(len(rows)):
         cell = cells[rows[i]]
-        if gap_s[i] > stale_after_s and _silence(cell, levels_, out[n]):
-            out[n].event, out[n].row, out[n].at_s, out[n].silent = i, rows[i], t[i] - gap_s[i] + stale_after_s, True
+        if gap_s[i] > stale_after_s and _silence(cell, levels_, t[i] - gap_s[i] + stale_after_s, out[n]):
+            out[n].event, out[n].row, out[n].silent = i, rows[i], True
             n += 1
         for k in range(len(levels_)):
             level = levels_[k]
@@ -238,8 +243,8 @@ def walk(
             away = _away(level, cell.state[k], x[i], score[d, i], deviation[d, i])
             if away or cell.state[k] != 0:
                 _step(cell, k, level, t[i], away)
-        if _settle(cell, levels_, out[n]):
-            out[n].event, out[n].row, out[n].at_s, out[n].silent = i, rows[i], t[i], False
+        if _settle(cell, levels_, t[i], out[n]):
+            out[n].event, out[n].row, out[n].silent = i, rows[i], False
             n += 1
     return n
 
@@ -254,7 +259,7 @@ def end_silent(
     """
     n = 0
     for row in range(len(last_t)):
-        if now_s - last_t[row] > stale_after_s and _silence(cells[row], levels_, out[n]):
-            out[n].event, out[n].row, out[n].at_s, out[n].silent = -1, row, last_t[row] + stale_after_s, True
+        if now_s - last_t[row] > stale_after_s and _silence(cells[row], levels_, last_t[row] + stale_after_s, out[n]):
+            out[n].event, out[n].row, out[n].silent = -1, row, True
             n += 1
     return n

@@ -51,7 +51,7 @@ class Engine:
 class Binding:
     """One rule in one shard: which row of it each series has, its detectors' state, its alerts."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, idle_after_s: float) -> None:
         self.rule = rule
         self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
         self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
@@ -70,6 +70,8 @@ class Binding:
                 for level in rule.levels
             )
         )
+        # A series that starts fresh has no alert: silence ends it at the latest then.
+        self.stale_after_s = min(rule.stale_after_s, idle_after_s)
         self.by_rank = {level.rank: level for level in rule.levels}
         self.row_of = np.full(0, -1, np.int64)
         self.series_of = np.zeros(0, np.int64)
@@ -104,7 +106,7 @@ class Shard:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.bindings = [Binding(rule) for rule in engine.rules]
+        self.bindings = [Binding(rule, engine.limits.idle_after_s) for rule in engine.rules]
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.series: list[Series] = []
@@ -160,7 +162,7 @@ class Shard:
             rows = binding.rows
             out = np.zeros(rows + 1, TRANSITION)
             last_t = self.last_t[binding.series_of[:rows]]
-            n = end_silent(binding.levels, binding.rule.stale_after_s, binding.cells, last_t, now_s, out)
+            n = end_silent(binding.levels, binding.stale_after_s, binding.cells, last_t, now_s, out)
             for record in out[:n]:
                 times, values = self.recent.before(int(binding.series_of[record["row"]]))
                 events.append(self._event(binding, record, None, Evidence(times, values), None))
@@ -182,7 +184,7 @@ class Shard:
         changes = np.zeros(2 * n + 1, TRANSITION)
         count = walk(
             binding.levels,
-            binding.rule.stale_after_s,
+            binding.stale_after_s,
             binding.cells,
             rows,
             mine.t,
@@ -236,7 +238,9 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, detector.why(point)) if point else f"no data for {format_duration(rule.stale_after_s)}",
+            Cause(point, level, detector.why(point))
+            if point
+            else f"no data for {format_duration(binding.stale_after_s)}",
         )
 
     def _grow(self, capacity: int) -> None:

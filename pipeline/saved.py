@@ -165,7 +165,7 @@ def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) 
     """Open episodes go on under the new levels. A level that is new starts inactive."""
     kept = rows >= 0
     moved = np.zeros(int(kept.sum()), CELL)
-    for name in ("starts_at_s", "seq", "rank"):
+    for name in ("starts_at_s", "ended_s", "seq", "rank"):
         moved[name] = cells[name][kept]
     for k, level in enumerate(binding.rule.levels):
         if level.rank in old.ranks:

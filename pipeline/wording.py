@@ -87,8 +87,15 @@ _NO_POINT = Point(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, Bo
 
 
 def labels_of(rule: RuleWords, series: Series) -> dict[str, str]:
-    """Sorted. The rule's labels stand over the series' own, and what names the alert over both, as in Prometheus."""
-    labels = {**dict(series.labels), **dict(rule.labels), "alertname": rule.name, "metric": series.metric}
+    """Sorted. A series' own label that the rule sets too, or that names the alert, becomes `exported_...`, as in
+    Prometheus: were it dropped, two series could have one fingerprint."""
+    labels = {**dict(rule.labels), "alertname": rule.name, "metric": series.metric}
+    names = {name for name, _ in series.labels}
+    for name, value in series.labels:
+        free = name
+        while free in labels or (free != name and free in names):
+            free = f"exported_{free}"
+        labels[free] = value
     return dict(sorted(labels.items()))
 
 

@@ -103,12 +103,20 @@ def test_a_milder_level_that_is_pending_gives_the_start() -> None:
     assert run((slow, ABOVE_95), [85, 85, 99]) == [(2.0, 3, 0, 0, 0.0)]
 
 
+def test_an_episode_never_takes_the_identity_of_the_one_before() -> None:
+    """A level that is pending while a milder one opens and resolves: its own episode starts where that one ended."""
+    pulse = LevelRule(2, 0, on_score=True, open=Border.parse(">= 1.0"), clear_deviation=3.0)
+    slow = LevelRule(3, 0, on_score=False, open=Border.parse("> 80"), for_s=3.0)
+    found = run((pulse, slow), [85] * 5, score=[1.5, 0, 0, 0, 0], deviation=[9, 0, 0, 0, 0])
+    assert found == [(0.0, 2, 0, 0, 0.0), (1.0, 0, 2, 1, 0.0), (3.0, 3, 0, 0, 1.0)]
+
+
 def test_silence_ends_an_alert_at_its_deadline_whoever_notices() -> None:
     """The series' own next point, or a tick before it: the same transition."""
     by_point = run((ABOVE_80,), [81, 81], t=[0.0, 100.0], stale_after_s=30.0)
     assert by_point == [(0.0, 2, 0, 0, 0.0), (30.0, 0, 2, 1, 0.0), (100.0, 2, 0, 0, 100.0)]
     cells, out = np.zeros(1, CELL), np.zeros(2, TRANSITION)
-    cells[0] = (0.0, [0.0, 0.0, 0.0], 0, 2, [State.FIRING, 0, 0])
+    cells[0] = (0.0, 0.0, [0.0, 0.0, 0.0], 0, 2, [State.FIRING, 0, 0])
     table = level_table((ABOVE_80,))
     assert end_silent(table, 30.0, cells, np.array([0.0]), 30.0, out) == 0
     assert end_silent(table, 30.0, cells, np.array([0.0]), 30.1, out) == 1
@@ -149,6 +157,7 @@ class SlowAlert:
     rank: int = 0
     seq: int = 0
     starts_at: float = 0.0
+    ended: float = 0.0
     found: list[tuple[float, int, int, int, float]] = field(default_factory=list)
 
     def takes(self, t: float, x: float, score: float, deviation: float) -> None:
@@ -158,9 +167,12 @@ class SlowAlert:
         if rank == self.rank:
             return
         if not self.rank:
-            self.seq, self.starts_at = 0, min(lv.away_since for lv in self.levels if lv.away_since is not None)
+            first = min(lv.away_since for lv in self.levels if lv.away_since is not None)
+            self.seq, self.starts_at = 0, max(first, self.ended)
         else:
             self.seq += 1
+        if not rank:
+            self.ended = t
         self.found.append((t, rank, self.rank, self.seq, self.starts_at))
         self.rank = rank
 

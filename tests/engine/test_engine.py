@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import Batch, Engine
+from pipeline.wording import RuleWords, labels_of
 from schemas.alert import alert_id, decode_alert, fingerprint
 from schemas.metric import Series
 from tests.engine.streams import CONFIG, Event, alerts, apply, config, streams
@@ -83,7 +84,22 @@ def test_rule_labels_stand_over_the_series_own() -> None:
     text = CONFIG.replace("labels: {team: shop}", "labels: {team: shop, host: overridden}")
     stream = [*STEP, *[(1, T0 + 50 + i, 60.0 + i % 3) for i in range(300)], (1, T0 + 400, 500.0)]
     found = [decode_alert(a) for a in alerts(stream, text=text)]
-    assert {e.labels["host"] for e in found if e.rule == "unusual"} == {"overridden"}
+    labels = [e.labels for e in found if e.rule == "unusual"]
+    assert {(one["host"], one["exported_host"]) for one in labels} == {("overridden", "h1")}
+
+
+def test_no_two_series_share_a_fingerprint() -> None:
+    rule = RuleWords("r", (("team", "shop"),), (), "")
+    series = [
+        Series.of("m", {}),
+        Series.of("m", {"metric": "a"}),
+        Series.of("m", {"metric": "b"}),
+        Series.of("m", {"alertname": "r"}),
+        Series.of("m", {"team": "shop"}),
+        Series.of("m", {"team": "x", "exported_team": "y"}),
+        Series.of("m", {"team": "y", "exported_team": "x"}),
+    ]
+    assert len({fingerprint(labels_of(rule, one)) for one in series}) == len(series)
 
 
 def test_a_rule_takes_its_levels_from_different_detectors() -> None:

@@ -48,6 +48,7 @@ class Pipeline:
         self.publisher = Publisher(self.app, config.topics, f"tidegauge/{config.kafka.group}")
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
+        self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
@@ -59,8 +60,24 @@ class Pipeline:
         return consumer
 
     def lag_records(self, tp: TP) -> int:
-        """Records that are in the partition and not yet applied."""
-        return max(0, (self.consumer.highwater(FaustTP(*tp)) or 0) - self.keeper.partitions[tp].next_offset)
+        """Records that are in the partition and not yet applied; transaction markers don't count."""
+        end, next_offset = self.end(tp), self.keeper.partitions[tp].next_offset
+        return 0 if end is None or self._nothing_left.get(tp) == (next_offset, end) else max(0, end - next_offset)
+
+    def end(self, tp: TP) -> int | None:
+        """Offset after the partition's newest record; None while it isn't known, or not assigned."""
+        consumer, theirs = self.consumer, FaustTP(*tp)
+        return consumer.highwater(theirs) if theirs in consumer.assignment() else None
+
+    async def caught_up(self, tp: TP, next_offset: int) -> bool:
+        """All that was fetched is applied, and nothing but transaction markers lies beyond it."""
+        end, theirs = self.end(tp), FaustTP(*tp)
+        if end is None or self.consumer.delivered.get(theirs, next_offset) != next_offset:
+            return False
+        if end > next_offset and end > (await self.consumer.position(theirs) or 0):
+            return False
+        self._nothing_left[tp] = (next_offset, end)
+        return True
 
     def lag_s(self, tp: TP) -> float:
         """Age of the newest applied record; 0 when all are applied."""
@@ -110,9 +127,9 @@ class Pipeline:
         consumer = self.app.consumer
         if not self.ready or not isinstance(consumer, Consumer):
             return {}
-        held = self.keeper.partitions
         assigned = [TP(*tp) for tp in consumer.assignment()]
-        return {tp: held[tp].next_offset if tp in held else -1 for tp in assigned}
+        held = {tp: self.keeper.held(tp) for tp in assigned}
+        return {tp: partition.next_offset if partition else -1 for tp, partition in held.items()}
 
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)
@@ -161,18 +178,19 @@ class _Outside:
         await self._pipeline.publisher.flush()
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        return bool(await self._pipeline.consumer._commit({FaustTP(*tp): offset for tp, offset in offsets.items()}))
+        consumer = self._pipeline.consumer
+        ours = {FaustTP(*tp): offset for tp, offset in offsets.items() if FaustTP(*tp) in consumer.assignment()}
+        # aiokafka raises where there is nothing to commit. Whoever has the others now goes on from their snapshots.
+        return not ours or bool(await consumer._commit(ours))
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
 
+    def end(self, tp: TP) -> int | None:
+        return self._pipeline.end(tp)
+
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
-        """All that was fetched is applied, and nothing but transaction markers lies beyond it."""
-        consumer, theirs = self._pipeline.consumer, FaustTP(*tp)
-        end = consumer.highwater(theirs)
-        if end is None or consumer.delivered.get(theirs, next_offset) != next_offset:
-            return False
-        return end <= next_offset or end <= (await consumer.position(theirs) or 0)
+        return await self._pipeline.caught_up(tp, next_offset)
 
     def now_s(self) -> float:
         return time.time()
@@ -182,6 +200,7 @@ class _Outside:
 
 
 def _faust_app(config: Config) -> faust.App:
+    state_dir().mkdir(parents=True, exist_ok=True)
     servers = config.kafka.bootstrap.split(",")
     return faust.App(
         config.kafka.group,

@@ -60,11 +60,14 @@ class Outside(Protocol):
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Blocking work, while the event loop goes on."""
 
+    def end(self, tp: TP) -> int | None:
+        """Offset after the partition's newest record, as the newest fetch told; None: not known."""
+
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         """Whether nothing is left in Kafka from `next_offset` on."""
 
     def now_s(self) -> float:
-        """Unix seconds: for how long a resolved alert stays in the state topic. Decides nothing else."""
+        """Unix seconds: when a resolved alert leaves the state topic, and what event times may not run ahead of."""
 
     def monotonic_s(self) -> float: ...
 
@@ -104,6 +107,7 @@ class Keeper:
         self._applying = asyncio.Lock()  # a batch with its publishing, or a copy for a snapshot
         self._saving = asyncio.Lock()  # one checkpoint at a time
         self._saved: dict[TP, tuple[int, int]] = {}  # offset and changes of the newest snapshot
+        self._fenced: set[TP] = set()  # a commit was refused: nothing is applied or saved until they are assigned anew
         self._arrived_s: dict[TP, float] = {}  # monotonic, of the newest batch
 
     # What a rebalance brings -----------------------------------------------------------------------------------------
@@ -112,16 +116,22 @@ class Keeper:
         """Holds exactly `tps` from now on; returns where each is to be read from."""
         async with self._saving, self._applying:
             self.generation = generation
+            self._fenced.clear()
             for tp in set(self.partitions) - tps:
                 self._forget(tp)
             bounds = await self._outside.bounds(tps)
             for tp in tps:
-                held, committed = self.partitions.get(tp), bounds[tp].committed
-                if held is not None and (committed or 0) > held.next_offset:
+                held, theirs = self.partitions.get(tp), bounds[tp]
+                if held is not None and (theirs.committed or 0) > held.next_offset:
                     log.info("another worker went on with this partition meanwhile", **_named(tp))
                     self._forget(tp)
+                elif held is not None and not theirs.earliest <= held.next_offset <= theirs.end:
+                    log.warning("Kafka no longer has what follows what is held: dropped", **_named(tp))
+                    self._forget(tp)
                 if tp not in self.partitions:
-                    await self._load(tp, bounds[tp])
+                    await self._load(tp, theirs)
+                if theirs.committed != self.partitions[tp].next_offset:
+                    self._saved.pop(tp, None)  # a crash or a refusal came before the commit: it is made good
             return {tp: self.partitions[tp].next_offset for tp in tps}
 
     async def _load(self, tp: TP, bounds: Bounds) -> None:
@@ -130,7 +140,9 @@ class Keeper:
             self.snapshot_counts["refused"] += 1
             log.error("snapshot refused", problem=problem, **_named(tp))
         start = max(bounds.committed or 0, bounds.earliest)
-        partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], min(start, bounds.end))
+        if start > bounds.end:  # an offset of the topic that was there before
+            start = bounds.earliest
+        partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], start)
         self.partitions[tp] = partition
         self._arrived_s[tp] = self._outside.monotonic_s()
         snapshot = loaded.snapshot
@@ -142,6 +154,7 @@ class Keeper:
             # The topic was made anew. Passing over what "was applied before" would drop everything in it.
             log.warning("snapshot is ahead of the topic, which was made anew: discarded", **_named(tp))
             self.snapshot_counts["discarded"] += 1
+            partition.next_offset = bounds.earliest  # what was committed speaks of the old topic too
             await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
             return
         if snapshot.next_offset < bounds.earliest:
@@ -160,7 +173,9 @@ class Keeper:
         self.snapshot_counts["loaded"] += 1
         log.info("snapshot loaded", offset=snapshot.next_offset, series=len(partition.shard.series), **_named(tp))
         if ends:
+            partition.whole = False
             await self._publish(partition, ends)
+            partition.whole = True
 
     async def revoked(self) -> None:
         """Before a rebalance: saves and commits. Partitions stay in memory, since most come back."""
@@ -171,11 +186,14 @@ class Keeper:
     async def take(self, tp: TP, records: Sequence[Record]) -> None:
         async with self._applying:
             partition = self.partitions.get(tp)
-            if partition is None:
-                return  # fenced: a rebalance comes, and whoever has the partition then reads these again
+            if partition is None or tp in self._fenced:
+                return  # a rebalance comes, and whoever has the partition then reads these again
+            if records[0].offset < partition.next_offset:
+                partition = await self._made_anew(tp, partition, records[0].offset)
             for outcome in self._process(tp, partition, records):
                 failpoint("applied")
                 await self._publish(partition, outcome.alerts, outcome.dead_letters)
+                partition.whole = True
                 failpoint("published")
             self._arrived_s[tp] = self._outside.monotonic_s()
 
@@ -188,6 +206,7 @@ class Keeper:
                 log.error("record is quarantined: it crashed this worker twice", offset=piece[0].offset, **_named(tp))
                 yield partition.quarantine(piece[0])
                 continue
+            partition.whole = False
             try:
                 outcome = partition.process(piece)
             except Exception:
@@ -198,6 +217,23 @@ class Keeper:
         if notes and crash and records[-1].offset >= crash.last:
             notes.passed(tp)
 
+    async def _made_anew(self, tp: TP, partition: Partition, offset: int) -> Partition:
+        """The partition to apply records from `offset` to, which lies before its own: usually just redelivered ones."""
+        end = self._outside.end(tp)
+        if end is None or end >= partition.next_offset:
+            return partition
+        log.warning("the topic was made anew while it was read: this partition learns again", **_named(tp))
+        self.snapshot_counts["discarded"] += 1
+        self._forget(tp)
+        await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
+        self.partitions[tp] = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], offset)
+        self._arrived_s[tp] = self._outside.monotonic_s()
+        return self.partitions[tp]
+
+    def held(self, tp: TP) -> Partition | None:
+        """The partition, where this worker may apply records to it."""
+        return None if tp in self._fenced else self.partitions.get(tp)
+
     async def tick(self) -> None:
         """What time alone brings: only where all that Kafka has is applied, by the clock of the events themselves.
 
@@ -205,11 +241,16 @@ class Keeper:
         """
         async with self._applying:
             for tp, partition in self.partitions.items():
+                # Measured before Kafka is asked: a process that stands still in between must not take that for silence.
+                silent_s = self._outside.monotonic_s() - self._arrived_s[tp]
                 if await self._outside.caught_up(tp, partition.next_offset):
-                    silent_s = self._outside.monotonic_s() - self._arrived_s[tp]
-                    ended = partition.shard.advance(partition.shard.newest_t + silent_s)
+                    # One publisher's clock that is ahead must not end the alerts of all others.
+                    newest_s = min(partition.shard.newest_t, self._outside.now_s())
+                    partition.whole = False
+                    ended = partition.shard.advance(newest_s + silent_s)
                     if ended:
                         await self._publish(partition, ended)
+                    partition.whole = True
                 due = [key for key, at_s in partition.tombstones.items() if at_s <= self._outside.now_s()]
                 if due:
                     await self._outside.bury(due)
@@ -259,17 +300,17 @@ class Keeper:
             committed = await self._outside.commit(offsets)
             failpoint("committed")
             if not committed:
-                log.warning(
-                    "commit refused: another worker has these partitions", partitions=[str(tp) for tp in offsets]
-                )
+                # Whether another worker has them, or only this session ended, is seen when they are assigned again.
+                log.warning("commit refused: no longer ours until the next rebalance", partitions=[*map(str, offsets)])
                 async with self._applying:
-                    for tp in offsets:
-                        self._forget(tp)
+                    self._fenced.update(offsets)
 
     async def _copy(self, tp: TP) -> tuple[TP, Snapshot, int] | None:
         async with self._applying:
             partition = self.partitions.get(tp)
-            if partition is None or self._saved.get(tp) == (partition.next_offset, partition.changes):
+            if partition is None or not partition.whole or tp in self._fenced:
+                return None
+            if self._saved.get(tp) == (partition.next_offset, partition.changes):
                 return None
             saved = await self._outside.in_thread(lambda: capture(partition.shard))
             snapshot = Snapshot(

@@ -12,6 +12,7 @@ from pipeline.engine import Batch, Engine
 from schemas.alert import AlertEvent, rfc3339
 from schemas.dead_letter import DeadLetter, dead_letter
 from schemas.formats import Decoder, Reason, Reject
+from schemas.formats.base import LATEST_S
 
 
 class TP(NamedTuple):
@@ -51,6 +52,10 @@ class Partition:
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.tombstones: dict[str, float] = {}  # fingerprint of a resolved alert -> Unix s when its state leaves
+        # False from before records are applied until what they brought is handed to the producer: a state that is ahead
+        # of its alerts must never be saved, also not by a process that is about to end.
+        self.whole = True
+        self.redelivered = 0  # records passed over since they were applied before
         self.changes = 0  # raised by what changes state without a record: alerts ended by time, tombstones written
         self.bytes = 0
         self.newest_record_s = math.nan  # Kafka's time of the newest applied record
@@ -58,7 +63,9 @@ class Partition:
     def process(self, records: Sequence[Record]) -> Outcome:
         """Applies records of rising offsets; those below `next_offset` were applied before and are passed over."""
         if records and records[0].offset < self.next_offset:
-            records = [record for record in records if record.offset >= self.next_offset]
+            new = [record for record in records if record.offset >= self.next_offset]
+            self.redelivered += len(records) - len(new)
+            records = new
         if not records:
             return Outcome(self.next_offset)
         payloads = [record.value for record in records]
@@ -77,7 +84,7 @@ class Partition:
                     topic=self.topic,
                     partition=self.partition,
                     offset=int(offsets[reject.record]),
-                    timestamp=None if math.isnan(time_s) else rfc3339(time_s),
+                    timestamp=_record_time(time_s),
                 )
             )
         batch = Batch(columns.series, columns.t, columns.x, self.topic, self.partition, offsets[columns.record])
@@ -92,8 +99,16 @@ class Partition:
         self.rejected[Reason.POISON] += 1
         self.next_offset = record.offset + 1
         reject = Reject(0, None, Reason.POISON, Reason.POISON.sentence, record.value or b"")
-        timestamp = rfc3339(record.timestamp / 1000.0) if record.timestamp >= 0 else None
         letter = dead_letter(
-            reject, topic=self.topic, partition=self.partition, offset=record.offset, timestamp=timestamp
+            reject,
+            topic=self.topic,
+            partition=self.partition,
+            offset=record.offset,
+            timestamp=_record_time(record.timestamp / 1000.0),
         )
         return Outcome(self.next_offset, dead_letters=[letter])
+
+
+def _record_time(time_s: float) -> str | None:
+    """None also for a time that no calendar has: producers send microseconds where milliseconds belong."""
+    return rfc3339(time_s) if 0.0 <= time_s < LATEST_S else None

@@ -9,10 +9,13 @@ The overridden methods are semi-private; tests/test_faust_contract.py fails when
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+import structlog
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+log = structlog.get_logger(__name__)
 
 Records = list[ConsumerRecord]  # one partition, rising offsets; what a compiled pass over raw record sets will replace
 
@@ -32,7 +35,11 @@ class Consumer(driver.Consumer):
         if polled is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            try:
+                await self.perform_seek()
+            except Exception as error:
+                # In the middle of a rebalance there is nothing to seek in; what is assigned next is sought then.
+                log.info("not seeking now", error=str(error))
             return
         for tp, records in polled.items():
             if not self.flow_active or self.app.consumer_generation_id != generation_id:

@@ -50,6 +50,9 @@ class Quiet:
     async def in_thread(self, work: Callable[[], T]) -> T:
         return work()
 
+    def end(self, tp: TP) -> int | None:
+        return 1_000
+
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         return False
 

@@ -81,6 +81,11 @@ class Detector(ABC):
         """One clause for a person: which test, how far. No full stop, time or level: the engine adds them."""
 
     @property
+    def failure_count(self) -> int:
+        """Events that a foreign model could not judge: they scored 0."""
+        return 0
+
+    @property
     @abstractmethod
     def state(self) -> dict[str, NDArray[np.generic]]:
         """The arrays that are the whole state, first axis = row; saved and loaded as they are."""

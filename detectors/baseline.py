@@ -21,7 +21,7 @@ from pydantic import Field
 
 from detectors import profile
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
-from detectors.drift import DRIFT_FIELDS, drift_score
+from detectors.drift import DRIFT_FIELDS, drift_held, drift_score
 from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, pulse
 from detectors.tail import TAIL_FIELDS, flat_border, is_flat, learn_tail, tail_border, tail_ready
@@ -243,6 +243,11 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
                 s.choice = SLOW
                 deviation = _deviation(x, by_slow, s.error_slow, least)
                 v.expected, v.deviation = by_slow, deviation
+                s.drifting = 1.0 if s.short > 0.0 else -1.0
+            # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
+            held = CALM * drift_held(s, s.short, floor)
+            if held > abs(v.deviation):
+                v.deviation = min(held, DEVIATION_MAX) * (1.0 if s.short > 0.0 else -1.0)
 
     if abs(deviation) < CALM or row <= START_ROWS:
         s.choice = _choice(s)

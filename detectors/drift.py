@@ -15,6 +15,7 @@ DRIFT_FIELDS: list[tuple[str, str]] = [
     ("drift_height", "f8"),
     ("drift_top", "f8"),  # highest score of the last HOLD_ROWS
     ("drift_top_row", "f8"),
+    ("drifting", "f8"),  # direction of a shift that was told and has not come back: -1, 0, 1
 ]
 """Fields that a detector puts into its own record. All zero: never seen."""
 
@@ -24,6 +25,7 @@ STEP = 0.002  # of the level, in heights
 PEAK_WEIGHT = 0.01
 PEAK_MAX = 10.0
 START_ROWS = 300.0
+BACK = 0.5  # of the border: a shift has come back when its mean is below that
 HOLD_ROWS = 180.0  # the same shift is told again sooner only if it gets worse
 
 
@@ -52,6 +54,20 @@ def drift_score(s: Any, row: float, mean: float, floor: float, told: bool) -> fl
         return 0.0
     s.drift_top, s.drift_top_row = score, row
     return float(score)
+
+
+@compiled
+def drift_held(s: Any, mean: float, floor: float) -> float:
+    """How far the short mean (signed) of a told shift is off. From 1.0 on it is held; 0.0: it came back."""
+    if s.drifting * mean <= 0.0:
+        s.drifting = 0.0
+        return 0.0
+    border = s.drift_level + HEIGHT * (max(s.drift_height, 0.05 * abs(s.drift_level)) + floor)
+    held = abs(mean) / (BACK * border)
+    if held < 1.0:
+        s.drifting = 0.0
+        return 0.0
+    return float(held)
 
 
 @compiled

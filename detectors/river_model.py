@@ -199,6 +199,10 @@ class River(Detector):
         )
 
     @property
+    def failure_count(self) -> int:
+        return self.failures
+
+    @property
     def state(self) -> dict[str, NDArray[np.generic]]:
         """The calibration only. The models themselves can't be saved yet (never pickled): after a restart they learn
         again, and score 0 for `warm_up` rows, while level and border go on."""

@@ -42,6 +42,8 @@ class StatusServer(Service):
     async def _bind(self, runner: web.AppRunner) -> int:
         """TIDEGAUGE_HTTP_PORT and nothing else; without it 8471 or the next free port, so that workers share a host."""
         wanted = os.environ.get("TIDEGAUGE_HTTP_PORT")
+        if wanted and not wanted.isdecimal():
+            raise SystemExit(f"worker: TIDEGAUGE_HTTP_PORT={wanted!r} is no port; write a number such as {PORT}")
         ports = [int(wanted)] if wanted else list(range(PORT, PORT + _PORTS_TRIED))
         for port in ports:
             try:

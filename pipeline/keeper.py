@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -77,12 +78,14 @@ class Totals:
     """Counts since the worker started, of partitions that have left too; each has its metric."""
 
     bytes: int = 0
+    redelivered: int = 0
     shard: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
     def add(self, partition: Partition) -> None:
         self.bytes += partition.bytes
+        self.redelivered += partition.redelivered
         self.shard.update(partition.shard.counts)
         self.rejected.update(partition.rejected)
         self.skipped.update(partition.skipped)
@@ -241,6 +244,8 @@ class Keeper:
         """
         async with self._applying:
             for tp, partition in self.partitions.items():
+                if tp in self._fenced:
+                    continue  # another worker may know of newer records
                 # Measured before Kafka is asked: a process that stands still in between must not take that for silence.
                 silent_s = self._outside.monotonic_s() - self._arrived_s[tp]
                 if await self._outside.caught_up(tp, partition.next_offset):
@@ -326,11 +331,16 @@ class Keeper:
             )
             return tp, snapshot, partition.changes
 
+    def detector_failures(self) -> dict[str, int]:
+        """By rule, of the partitions held now."""
+        counts: Counter[str] = Counter()
+        for partition in self.partitions.values():
+            for binding in partition.shard.bindings:
+                counts[binding.rule.name] += sum(detector.failure_count for detector in binding.detectors)
+        return dict(counts)
+
     def totals(self) -> Totals:
-        totals = Totals(
-            self._departed.bytes,
-            *(Counter(c) for c in (self._departed.shard, self._departed.rejected, self._departed.skipped)),
-        )
+        totals = deepcopy(self._departed)
         for partition in self.partitions.values():
             totals.add(partition)
         return totals

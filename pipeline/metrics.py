@@ -45,6 +45,9 @@ class _Pipeline(Collector):
             skipped.add_metric([reason], count)
         yield skipped
         series = sum(len(partition.shard.series) for partition in pipeline.keeper.partitions.values())
+        yield CounterMetricFamily(
+            "tidegauge_records_redelivered", "Records passed over: they were applied before", value=totals.redelivered
+        )
         yield GaugeMetricFamily("tidegauge_series", "Series held by this worker", value=series)
         yield CounterMetricFamily(
             "tidegauge_series_restarted", "Series that started fresh after idle_after", value=shard["restarted"]
@@ -56,6 +59,12 @@ class _Pipeline(Collector):
         yield CounterMetricFamily(
             "tidegauge_snapshot_bytes", "Bytes written for snapshots", value=pipeline.keeper.snapshot_counts["bytes"]
         )
+        failures = CounterMetricFamily(
+            "tidegauge_detector_failures", "Events that a river model raised on, or gave no number", labels=["rule"]
+        )
+        for name, count in pipeline.keeper.detector_failures().items():
+            failures.add_metric([name], count)
+        yield failures
         transitions = CounterMetricFamily(
             "tidegauge_transitions", "Alert transitions, by the level reached", labels=["rule", "level"]
         )

@@ -12,7 +12,7 @@ from pipeline.partition import Partition
 from pipeline.topic_range import TopicRange, records_of
 from schemas.alert import AlertEvent, encode_alert
 from schemas.config import Config
-from schemas.csv_events import read_events
+from schemas.csv_events import CsvError, read_events
 from schemas.formats import Columns, Decoder
 
 _LINES_A_BATCH = 5_000
@@ -68,8 +68,11 @@ class Replay:
         self._files = shard, decoder
         if path.suffix.lower() == ".csv":
             with path.open(encoding="utf-8", newline="") as lines:
-                for columns in read_events(lines, default_metric=path.stem, intern=shard.intern, progress=progress):
-                    self._apply(shard, columns)
+                try:
+                    for columns in read_events(lines, default_metric=path.stem, intern=shard.intern, progress=progress):
+                        self._apply(shard, columns)
+                except CsvError as error:
+                    raise CsvError(f"{path}: {error}") from None
             return
         with path.open("rb") as lines:
             for payloads in _payloads(lines):
@@ -129,6 +132,6 @@ def _payloads(lines: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
 def _is_json(line: bytes) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -6,6 +6,7 @@ import numpy as np
 
 from detectors import make
 from detectors.base import VERDICT, Floats, Records
+from detectors.pulse import HELD
 from pipeline.points import admit
 from schemas.config import Rule
 
@@ -31,6 +32,14 @@ def score_series(rules: Sequence[Rule], t: Floats, x: Floats, idle_after_s: floa
         detector.update(np.zeros(n, np.int64), fresh[:n], t[rows], x[rows], verdicts)
         if detector.levels_on == "score":
             verdicts["score"] /= spec.borders[0].low
+        else:
+            _only_where_it_worsens(verdicts["score"])
         better = verdicts["score"] > best["score"][rows] if order else np.ones(n, np.bool_)
         best[rows[better]] = verdicts[better]
     return best
+
+
+def _only_where_it_worsens(score: Floats) -> None:
+    """A value over its border says so in every row; 1.0 is for where an alert opens or gets worse, the rest is held."""
+    before = np.concatenate([[0.0], score[:-1]])
+    score[(score >= 1.0) & (score <= before)] = HELD

@@ -6,6 +6,7 @@ would run the old code. So the cache's folder carries a fingerprint of every sou
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,6 +17,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _ROOT = Path(__file__).resolve().parent.parent
+_KEPT = 5  # machine code of so many states of the sources stays: a few checkouts may share the cache
 _COMPILED = ("schemas", "detectors", "alerting", "pipeline")
 
 
@@ -29,7 +31,19 @@ def _folder() -> Path:
             source = path.read_bytes()
             if b"@compiled" in source or b"compiled(" in source or package == "schemas":
                 digest.update(f"{package}/{path.name}\0".encode() + source)
-    return (Path(given) if given else home / "tidegauge" / "compiled") / digest.hexdigest()
+    base = Path(given) if given else home / "tidegauge" / "compiled"
+    _drop_old(base)
+    return base / digest.hexdigest()
+
+
+def _drop_old(base: Path) -> None:
+    """Keeps the newest few states of the sources; another process may be doing the same."""
+    try:
+        old = sorted(base.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-_KEPT]
+    except OSError:
+        return
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _config: Any = numba.config

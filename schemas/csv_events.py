@@ -237,6 +237,8 @@ def _times(cells: Sequence[str]) -> NDArray[np.float64]:
         pass
     if cells and ":" in cells[0]:
         return np.array([rfc3339_s(cell, naive_is_utc=True) for cell in cells], np.float64)
+    if any(len(cell) > 15 and cell.strip().lstrip("+-").isdecimal() for cell in cells):
+        raise ValueError("a float would round an integer of so many digits: each cell for itself")
     return unix_s_column(list(map(float, cells)))
 
 

@@ -33,6 +33,8 @@ def replay(
     accepted format, or a topic. The same events and config give the same bytes, live or replayed (but for `source`).
     """
     checked = load(config)
+    if output is not None and not output.parent.is_dir():
+        fail(f"replay: there is no folder {output.parent} to write {output.name} to", WRONG_USE)
     ranges = _ranges(inputs)
     run = Replay(checked)
     total = sum(Path(name).stat().st_size for name in inputs if name not in ranges and Path(name).is_file())

@@ -38,7 +38,11 @@ def score(
     else:
         checked = load(config)
         rules, limits = checked.rules, checked.limits
-    output.mkdir(parents=True, exist_ok=True)
+    _refuse_overwriting(inputs, output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"score: {output}: {error.strerror or error}", WRONG_USE)
     console = err()
     for path in track(inputs, "score", console=console, transient=True, disable=not console.is_terminal):
         try:
@@ -57,6 +61,17 @@ def score(
                 (*written, *(repr(number) if math.isfinite(number) else "" for number in row))
                 for written, row in zip(table.rows, numbers, strict=True)
             )
+
+
+def _refuse_overwriting(inputs: list[Path], output: Path) -> None:
+    written: dict[Path, Path] = {}
+    for path in inputs:
+        target = (output / f"{path.stem}.csv").resolve()
+        if target in (other.resolve() for other in inputs):
+            fail(f"score: {target} would be overwritten, and it is an input; choose another folder with -o", WRONG_USE)
+        if target in written:
+            fail(f"score: {written[target]} and {path} would both be written to {target.name}; rename one", WRONG_USE)
+        written[target] = path
 
 
 def _rules_for(name: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:

@@ -23,7 +23,7 @@ class Kafka(Section):
 
     bootstrap: Bootstrap = Field(
         default="127.0.0.1:9092",
-        description="Brokers to ask first: `host:port`, several with commas. Left out: KAFKA_BOOTSTRAP, if that is set.",
+        description="Brokers to ask first: `host:port`, several with commas. Left out: KAFKA_BOOTSTRAP, if set.",
     )
     group: str = Field(
         default="tidegauge",

@@ -23,6 +23,9 @@ METRIC_CHARS_MAX = 512
 LABELS_MAX = 64
 LABEL_NAME_CHARS_MAX = 128
 LABEL_VALUE_CHARS_MAX = 1024
+LABELS_BYTES_MAX = (
+    16_384  # of all names and values: an alert repeats them, escaped up to fourfold, and must fit a record
+)
 UNIT_CHARS_MAX = 64
 DEPTH_MAX = 32  # arrays and objects open at once
 EARLIEST_S, LATEST_S = -1e10, 1e11  # years 1653 and 5138: every time of an event or an alert can be written as RFC 3339
@@ -59,6 +62,7 @@ class Reason(_Said):
         "label_too_long",
         f"A label name is longer than {LABEL_NAME_CHARS_MAX} characters, or its value than {LABEL_VALUE_CHARS_MAX}.",
     )
+    LABELS_TOO_LARGE = "labels_too_large", f"All labels together have more than {LABELS_BYTES_MAX:,} bytes."
     TOO_MANY_LABELS = "too_many_labels", f"There are more than {LABELS_MAX} labels."
     TIMESTAMP_MISSING = "timestamp_missing", "There is no timestamp, or it is null."
     TIMESTAMP_INVALID = "timestamp_invalid", "The timestamp is neither a number nor RFC 3339 with an offset."
@@ -200,6 +204,11 @@ def check_metric(metric: str) -> str:
 
 def check_labels(labels: Mapping[str, str]) -> None:
     """Raises Bad where a limit is passed."""
+    total = sum(
+        len(name.encode("utf-8", "replace")) + len(value.encode("utf-8", "replace")) for name, value in labels.items()
+    )
+    if total > LABELS_BYTES_MAX:
+        raise Bad(Reason.LABELS_TOO_LARGE, f"labels of {total:,} bytes, limit {LABELS_BYTES_MAX:,}")
     if len(labels) > LABELS_MAX:
         raise Bad(Reason.TOO_MANY_LABELS, f"{len(labels)} labels, limit {LABELS_MAX}")
     for name, value in labels.items():

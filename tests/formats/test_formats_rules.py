@@ -62,6 +62,7 @@ REJECTED: dict[str, list[bytes]] = {
     "label_name_empty": [native(labels='{"":"x"}')],
     "label_too_long": [native(labels=json.dumps({"a" * 129: "x"})), native(labels=json.dumps({"a": "x" * 1025}))],
     "too_many_labels": [native(labels=json.dumps({f"l{k}": "x" for k in range(65)}))],
+    "labels_too_large": [native(labels=json.dumps({f"l{k}": "x" * 1000 for k in range(20)}))],
     "timestamp_missing": [native(timestamp=""), native(timestamp="null")],
     "timestamp_invalid": [
         native(timestamp=text)
@@ -229,7 +230,10 @@ def test_a_forgotten_series_is_asked_for_again() -> None:
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    labels = {f"{k:0128d}": "é" * 1024 for k in range(LABELS_MAX)}
+    labels = {f"{k:0128d}": "é" * 1024 for k in range(5)}
+    labels |= {f"{k:0100d}": "" for k in range(5, LABELS_MAX - 1)}
+    labels["z"] = ""
+    assert len(labels) == LABELS_MAX
     payload = native(metric='"' + "m" * 512 + '"', labels=json.dumps(labels), unit='"' + "🌊" * 64 + '"')
     assert len(Reader().decode(payload, payload)) == 2
     assert len(Reader().decode(native(x="[" * 31 + "]" * 31))) == 1

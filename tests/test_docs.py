@@ -1,0 +1,67 @@
+"""What the documents say is so: commands, configs, metrics and links are the ones there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.app import Pipeline
+from pipeline.cli import app
+from pipeline.metrics import registry
+from pipeline.snapshots.folder import FolderStore
+from tests.engine.streams import config
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+TO_COME = {"desk", "gateway", "explain", "backtest", "tune", "test", "feedback", "silence", "incident"}
+
+
+def commands() -> dict[str, set[str]]:
+    """Command -> its sub-commands."""
+    top = typer.main.get_command(app)
+    found: dict[str, set[str]] = {}
+    for name, command in getattr(top, "commands", {}).items():
+        found[name] = set(getattr(command, "commands", {}))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_documents_exist(page: Path) -> None:
+    known = commands()
+    for name, second in re.findall(r"(?:^|`|&& )tidegauge ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", page.read_text(), re.M):
+        assert name in known or name in TO_COME, f"tidegauge {name}"
+        if known.get(name) and second:
+            assert second in known[name], f"tidegauge {name} {second}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_config_in_the_readme_checks_clean() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert blocks
+    for block in blocks:
+        assert config(block).rules
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_every_metric_has_its_line_and_every_line_its_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    pipeline = Pipeline(config(), FolderStore(tmp_path / "state", "g"))
+    families = text_string_to_metric_families(generate_latest(registry(pipeline)).decode())
+    exported = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    exported = {name for name in exported if not name.endswith("_created")}  # the client's own, beside each histogram
+    documented = set(re.findall(r"^\| `(tidegauge_\w+)` \|", (ROOT / "docs/metrics.md").read_text(), re.M))
+    assert documented == exported

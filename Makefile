@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # Nothing of another environment shall leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup demo test check bench bench-quick format lock clean
+.PHONY: help setup demo test check bench bench-quick chaos format lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench: $(SETUP) ## Benchmarks beside their rivals, as the documentation quotes t
 bench-quick: $(SETUP) ## The same in a minute: for a look, not for quoting
 	@scripts/prerequisites.sh broker
 	@$(PYTHON) -m benchmarks.throughput --quick $(ARGS)
+
+chaos: $(SETUP) ## Every fault on a real Kafka with real workers, beside one uninterrupted run; ARGS="--only zombie"
+	@scripts/prerequisites.sh broker
+	@$(PYTHON) -m tests.chaos $(ARGS)
 
 format: $(SETUP) ## Format the code and sort its imports
 	@$(PYTHON) -m ruff check --select I --fix --quiet .

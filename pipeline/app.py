@@ -216,7 +216,7 @@ def _faust_app(config: Config) -> faust.App:
         stream_buffer_maxsize=16,  # messages are whole polls
         stream_wait_empty=False,
         broker_session_timeout=10.0,
-        broker_heartbeat_interval=3.0,
+        broker_heartbeat_interval=1.0,  # how late we hear that a partition has lost its worker
         broker_commit_every=1_000_000_000,  # we commit ourselves
         producer_acks=-1,
         producer_linger_ms=5,

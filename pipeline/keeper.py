@@ -149,13 +149,19 @@ class Keeper:
         self.partitions[tp] = partition
         self._arrived_s[tp] = self._outside.monotonic_s()
         snapshot = loaded.snapshot
+        if snapshot is not None and (snapshot.next_offset > bounds.end):
+            # If this process stood still since it asked, others have gone on: their snapshot must not be discarded.
+            bounds = (await self._outside.bounds({tp}))[tp]
         if snapshot is None:
             if bounds.committed:
                 log.warning("no snapshot: this partition learns again", offset=start, **_named(tp))
             return
-        if snapshot.next_offset > bounds.end:
+        # Kafka forgets what was committed of a topic that is deleted. From the very first record on nothing needs to be
+        # remembered, so that a crash before the first commit, which looks the same, costs only time.
+        forgotten = bounds.committed is None and bounds.earliest == 0 < snapshot.next_offset
+        if snapshot.next_offset > bounds.end or forgotten:
             # The topic was made anew. Passing over what "was applied before" would drop everything in it.
-            log.warning("snapshot is ahead of the topic, which was made anew: discarded", **_named(tp))
+            log.warning("snapshot is not of this topic, which was made anew: discarded", **_named(tp))
             self.snapshot_counts["discarded"] += 1
             partition.next_offset = bounds.earliest  # what was committed speaks of the old topic too
             await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))

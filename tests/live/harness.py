@@ -91,13 +91,15 @@ def worker(config: Path, **environment: str) -> Iterator[Worker]:
                 started.process.kill()
 
 
-def config_file(folder: Path, bootstrap: str, name: str, rules: str, **inputs: object) -> Path:
+def config_file(
+    folder: Path, bootstrap: str, name: str, rules: str, *, snapshot_every: str = "2s", **inputs: object
+) -> Path:
     """A config whose topics and group carry `name`."""
     text = {
         "version": 1,
         "kafka": {"bootstrap": bootstrap, "group": name},
         "inputs": [{"topic": name, "keyed_by_series": True, **inputs}],
-        "snapshots": {"path": str(folder / "state"), "every": "2s"},
+        "snapshots": {"path": str(folder / "state"), "every": snapshot_every},
         "topics": {
             "alerts": f"{name}.alerts",
             "state": f"{name}.state",

@@ -1,0 +1,165 @@
+"""A test bed for one fault: its topics, its config, its workers, the load on them, and the verdict afterwards."""
+
+import math
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.chaos.fleet import Fleet
+from tests.chaos.load import Load
+from tests.chaos.oracle import Era, Verdict, judge
+from tests.chaos.own_broker import OwnBroker
+from tests.engine.streams import CONFIG
+from tests.live.harness import config_file, create_topic
+
+RULES = CONFIG[CONFIG.index("rules:") :]
+SNAPSHOT_EVERY_S = 1.0
+_RECOVERS_WITHIN_S = 120.0
+
+
+@dataclass
+class Measured:
+    """What a row found besides the verdict."""
+
+    recovered_s: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
+    alerts_within_s: float | None = None  # what the slowest alert must keep to, where the row is about that
+
+
+class Bed:
+    """Rows drive it: start workers, load, break something, `recovered`, and `finish`."""
+
+    def __init__(
+        self,
+        broker: OwnBroker | str,
+        folder: Path,
+        name: str,
+        fleet: Fleet,
+        *,
+        seconds: float,
+        rate: float,
+        partitions: int,
+    ) -> None:
+        self.broker = broker if isinstance(broker, OwnBroker) else None
+        self.bootstrap = _address(broker)
+        self.folder, self.topic, self.fleet = folder, name, fleet
+        self.seconds, self.rate, self.partitions = seconds, rate, partitions
+        self.config = fleet.config
+        self.measured = Measured()
+        self.eras: list[Era] = []
+        self.window_ms = (0.0, math.inf)  # of records whose alerts count for the slowest
+        self._next = 0
+        # Never joins the group: it only asks, and often.
+        self._asker = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=name, enable_auto_commit=False)
+
+    def close(self) -> None:
+        self._asker.close()
+
+    @contextmanager
+    def load(self) -> Iterator[Load]:
+        """While the block runs. A second one goes on where the first ended."""
+        running = Load(self.bootstrap, self.topic, self.rate, self._next)
+        try:
+            yield running
+        finally:
+            self._next = running.stop()
+
+    def pause(self, part: float) -> None:
+        """A part of the row's seconds."""
+        time.sleep(self.seconds * part)
+
+    def offsets(self) -> tuple[int, int]:
+        """Sums over the partitions: committed, and end."""
+        tps = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+        ends = self._asker.end_offsets(tps)
+        return sum(self._asker.committed(tp) or 0 for tp in tps), sum(ends.values())
+
+    def applied_up_to_now(self, since_s: float | None = None) -> float:
+        """Waits until what is in the topic now is applied, and what came since nearly so; seconds from `since_s`."""
+        began_s = time.monotonic() if since_s is None else since_s
+        _, end = self.offsets()
+
+        def is_so() -> bool:
+            lag = self.fleet.lag()
+            if len(lag) < self.partitions or sum(lag.values()) > self.rate:
+                return False
+            return self.offsets()[0] >= end
+
+        self.wait("recovery", is_so)
+        return time.monotonic() - began_s
+
+    def recovered(self, since_s: float) -> None:
+        """Notes how long `applied_up_to_now` took from when the fault began; saving and committing is part of it."""
+        self.measured.recovered_s.append(self.applied_up_to_now(since_s))
+
+    def wait(self, what: str, until: Callable[[], bool], timeout_s: float = _RECOVERS_WITHIN_S) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while not until():
+            if time.monotonic() > deadline_s:
+                tails = "\n".join(worker.tail() for worker in self.fleet.workers)
+                raise AssertionError(f"not within {timeout_s:.0f} s: {what}; lag {self.fleet.lag()}\n{tails}")
+            time.sleep(0.2)
+
+    def settled(self) -> None:
+        """Load has ended: waits until all of it is applied and committed."""
+        self.wait("everything committed", lambda: len(set(self.offsets())) == 1)
+
+    def stop_workers(self) -> None:
+        took_s = self.fleet.stop_all()
+        assert took_s < 10.0, f"SIGTERM took {took_s:.1f} s"
+
+    def end_era(self) -> None:
+        """The oracle runs over what is in the topic now; what comes after begins from nothing."""
+        self.eras.append(Era.of(self.config, self.topic))
+
+    def finish(self) -> Verdict:
+        self.settled()
+        self.stop_workers()
+        self.end_era()
+        return judge(self.config, self.topic, self.eras, self.window_ms)
+
+
+def _address(broker: OwnBroker | str) -> str:
+    return broker if isinstance(broker, str) else broker.bootstrap
+
+
+@contextmanager
+def bed(
+    broker: OwnBroker | str,
+    folder: Path,
+    name: str,
+    *,
+    seconds: float,
+    rate: float = 800.0,
+    partitions: int = 4,
+    limits: str = "",
+    disk_mb: int | None = None,
+    snapshot_every_s: float = SNAPSHOT_EVERY_S,
+) -> Iterator[Bed]:
+    """broker: its address, or the one that a fault may kill; rate: records a second; limits: more of them, as YAML;
+    disk_mb: snapshots go to a disk of that size (needs root)."""
+    rules = f"limits: {{idle_after: 1h, stale_after: 10m, {limits}}}\n{RULES}"
+    config = config_file(folder, _address(broker), name, rules, snapshot_every=f"{snapshot_every_s:g}s")
+    create_topic(_address(broker), name, partitions)
+    with (
+        _disk(folder / "state", disk_mb) if disk_mb else nullcontext(),
+        Fleet(config) as fleet,
+        closing(Bed(broker, folder, name, fleet, seconds=seconds, rate=rate, partitions=partitions)) as ours,
+    ):
+        yield ours
+
+
+@contextmanager
+def _disk(folder: Path, megabytes: int) -> Iterator[None]:
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

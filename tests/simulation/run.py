@@ -1,0 +1,46 @@
+"""Runs one seed, with the keeper's log as part of the trace."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline import keeper as keeper_module
+from pipeline.keeper import Keeper
+from tests.simulation.world import World
+
+
+@dataclass
+class Outcome:
+    seed: int
+    counts: Counter[str]
+    trace: list[str]
+    error: BaseException | None = None
+
+
+class _Log:
+    """The keeper's log, as part of the trace."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def _write(self, event: str, **fields: object) -> None:
+        self._world.say("log", f"{event} {fields}")
+
+    info = warning = error = _write
+
+
+def simulate(seed: int, keeper: type[Keeper] = Keeper, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
+    """Never raises: a broken promise is the outcome's error. prepare: what a test changes before it starts."""
+    world = World(seed, keeper)
+    log, keeper_module.log = keeper_module.log, _Log(world)
+    outcome = Outcome(seed, world.counts, world.trace)
+    try:
+        prepare(world)
+        world.run()
+    except Exception as error:
+        outcome.error = error
+    finally:
+        keeper_module.log = log
+        for worker in world.workers:
+            worker.loop.kill()
+    return outcome

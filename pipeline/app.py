@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 TICK_EVERY_S = 1.0
 SIGN_OF_LIFE_EVERY_S = 10.0
+STOOD_STILL_S = 10.0  # between two ticks
 
 
 class Pipeline:
@@ -49,6 +50,7 @@ class Pipeline:
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
         self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
+        self._ticked_s = time.monotonic()
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
@@ -119,7 +121,7 @@ class Pipeline:
             await self.keeper.checkpoint()
 
         app.task(self._every(self.config.snapshots.every_s, self.keeper.checkpoint))
-        app.task(self._every(TICK_EVERY_S, self.keeper.tick))
+        app.task(self._every(TICK_EVERY_S, self._tick))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
 
     def standing(self) -> dict[TP, int]:
@@ -130,6 +132,12 @@ class Pipeline:
         assigned = [TP(*tp) for tp in consumer.assignment()]
         held = {tp: self.keeper.held(tp) for tp in assigned}
         return {tp: partition.next_offset if partition else -1 for tp, partition in held.items()}
+
+    async def _tick(self) -> None:
+        """Not right after this process stood still: what the newest fetch said is older than it seems."""
+        before_s, self._ticked_s = self._ticked_s, time.monotonic()
+        if self._ticked_s - before_s < STOOD_STILL_S:
+            await self.keeper.tick()
 
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)

@@ -149,7 +149,7 @@ class Keeper:
         self.partitions[tp] = partition
         self._arrived_s[tp] = self._outside.monotonic_s()
         snapshot = loaded.snapshot
-        if snapshot is not None and (snapshot.next_offset > bounds.end):
+        if snapshot is not None and (bounds.committed is None or snapshot.next_offset > bounds.end):
             # If this process stood still since it asked, others have gone on: their snapshot must not be discarded.
             bounds = (await self._outside.bounds({tp}))[tp]
         if snapshot is None:

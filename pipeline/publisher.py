@@ -84,6 +84,7 @@ class Publisher:
                     continue
                 error = results[failed]
                 if not _passes(error):
+                    self._pending = [*sent, *self._pending]  # whoever else flushes must not take this for acknowledged
                     assert isinstance(error, BaseException)  # noqa: S101 - it is how it was found
                     raise error
                 log.warning(

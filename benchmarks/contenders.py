@@ -19,12 +19,13 @@ class Contender:
     events_max: int | None = None  # so that a slow one takes about ten seconds; None: all there are
     skip_rows: int = 0  # of each series, before the clock starts
     in_quick: bool = True
+    snapshots_every: str = "30s"
 
     def run(self, bootstrap: str, filled: Filled, quick: bool) -> Measured:
         """One run in a process of its own. Raises Failed."""
         skip = self.skip_rows * filled.series
         if self.peer is None:
-            return run_worker(bootstrap, filled, skip)
+            return run_worker(bootstrap, filled, skip, self.snapshots_every)
         # The clock starts and stops at the end of a poll: without some room the last one might never come.
         events = int((filled.events - skip) * 0.97)
         if self.events_max is not None:
@@ -34,6 +35,14 @@ class Contender:
 
 _OURSELVES = "worker: baseline on every series, alerts published"
 CONTENDERS = (
+    Contender(
+        "tidegauge-5s",
+        SINGLE,
+        "the same, saving its state every 5 s, not every 30 s",
+        skip_rows=WARM_UP_ROWS,
+        in_quick=False,
+        snapshots_every="5s",
+    ),
     Contender("tidegauge", SINGLE, _OURSELVES, skip_rows=WARM_UP_ROWS),
     Contender("aiokafka", SINGLE, "aiokafka + orjson, decodes only", "aiokafka_raw"),
     Contender("faust", SINGLE, "plain Faust agent, decodes only", "faust_plain", 150_000),

@@ -131,20 +131,21 @@ _CONFIG = """\
 kafka: {{bootstrap: "{bootstrap}", group: "{group}"}}
 inputs: [{{topic: "{topic}", keyed_by_series: true}}]
 topics: {{alerts: "{group}-alerts", state: "{group}-state", dead_letters: "{group}-dead-letters"}}
-snapshots: {{path: "{folder}/state"}}
+snapshots: {{path: "{folder}/state", every: {every}}}
 rules:
   - {{name: unusual, match: "{{}}", detector: baseline, levels: {{warning: 1.0, critical: 2.0}}}}
 """
 
 
-def run_worker(bootstrap: str, filled: Filled, skip: int) -> Measured:
+def run_worker(bootstrap: str, filled: Filled, skip: int, snapshots_every: str) -> Measured:
     """Our worker, as a user starts it, seen through its /metrics. Raises Failed."""
     group = f"bench-{uuid.uuid4().hex[:8]}"
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "tidegauge.yaml"
         config.write_text(
-            _CONFIG.format(bootstrap=bootstrap, group=group, topic=filled.topic, folder=folder), encoding="utf-8"
+            _CONFIG.format(bootstrap=bootstrap, group=group, topic=filled.topic, folder=folder, every=snapshots_every),
+            encoding="utf-8",
         )
         command = [sys.executable, "-m", "pipeline.cli", "worker", "-c", str(config)]
         try:

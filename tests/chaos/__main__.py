@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -151,6 +152,7 @@ def main() -> int:
     unknown = set(chosen) - set(FAULTS)
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; --list names them")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # our broker and workers must not outlive us
     results = []
     with own_broker() as broker:
         for name in chosen:

@@ -84,7 +84,10 @@ class Watchdog:
         try:
             with closing(
                 KafkaConsumer(
-                    bootstrap_servers=self._bootstrap.split(","), group_id=None, bootstrap_timeout_ms=_TIMEOUT_MS
+                    bootstrap_servers=self._bootstrap.split(","),
+                    group_id=None,
+                    enable_auto_commit=False,
+                    bootstrap_timeout_ms=_TIMEOUT_MS,
                 )
             ) as client:
                 ends = client.end_offsets([TopicPartition(*tp) for tp in held])

@@ -20,8 +20,10 @@ app = typer.Typer(help="Publish metrics to Kafka.", no_args_is_help=True)
 Topic = Annotated[str | None, typer.Option(help="Topic to publish to (default: the config's first input).")]
 
 
-def seconds(text: str) -> float:
-    """`30`, `30s` or `1h30m`."""
+def seconds(text: str | float) -> float:
+    """`30`, `30s` or `1h30m`; a default comes as the number that it is."""
+    if isinstance(text, float):
+        return text
     try:
         value = float(text) if text.replace(".", "", 1).isdigit() else parse_duration_s(text)
     except ValueError as error:

@@ -154,9 +154,8 @@ class Resolver:
         if isinstance(level.at, str) and self._opens_on[kind] == "value":
             return self._border(level.at, (*at, "at"))
         if isinstance(level.at, str):
-            number = re.search(r"\d+(?:\.\d+)?", level.at)
-            example = number.group() if number and float(number.group()) > 0 else "1.0"
-            self._report((*at, "at"), f"{kind} opens at a score, got {shown(level.at)}; write a number: {example}")
+            meant = "write 1.0, the series' own border, or use detector: threshold"
+            self._report((*at, "at"), f"{kind} opens at a score, got {shown(level.at)}; {meant}")
         elif self._opens_on[kind] == "value":
             message = f'{kind} compares the value and needs a direction, got {level.at:g}; write "> {level.at:g}"'
             self._report((*at, "at"), message)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands.feed import Feed, key_of, shifted
+from pipeline.commands.publish import seconds
 from schemas.formats import Decoder
 
 
@@ -60,3 +61,7 @@ def test_batches_move_as_a_whole_and_what_has_no_time_stays() -> None:
         assert {t for _, _, t, _ in decoded(shifted(batch, -10.0))} == {1795411990.0}
     for odd in (b"nonsense", b"[1]", b'{"timestamp":true}', b"", b'{"metrics":3}'):
         assert shifted(odd, 5.0) == odd
+
+
+def test_durations_are_read_and_defaults_are_taken_as_they_are() -> None:
+    assert [seconds(text) for text in ("30", "1.5", "30s", "1h30m", 1.0)] == [30.0, 1.5, 30.0, 5400.0, 1.0]

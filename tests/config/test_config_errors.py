@@ -122,7 +122,8 @@ CASES: list[tuple[str, list[str]]] = [
         "...}, got a list"]),
     (THRESHOLD + "levels: {warning: {}}", ["5: rules[0].levels.warning.at: missing; it has no default"]),
     (BASELINE + "levels: {warning: '> 1.5'}",
-     ['5: rules[0].levels.warning: baseline opens at a score, got "> 1.5"; write a number: 1.5']),
+     ['5: rules[0].levels.warning: baseline opens at a score, got "> 1.5"; write 1.0, the '
+      "series' own border, or use detector: threshold"]),
     (BASELINE + "levels: {warning: 0}",
      ["5: rules[0].levels.warning: a score must be > 0, got 0; 1.0 is the detector's own border"]),
     (BASELINE + "levels: {warning: true}",

@@ -93,7 +93,7 @@ def test_everything_but_rules_has_a_default(load: Load) -> None:
 
 def test_the_shipped_example_is_fine(load: Load) -> None:
     config = load((ROOT / "examples/tidegauge.yaml").read_text())
-    assert [r.name for r in config.rules] == ["cpu-busy", "shop-unusual", "errors"]
+    assert [r.name for r in config.rules] == ["cpu-busy", "shop-unusual", "host-busy", "errors"]
 
 
 def test_levels_inherit_from_the_rule_what_they_dont_say(load: Load) -> None:

@@ -1,16 +1,13 @@
 """`tidegauge topics`: the topics that a config names."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import read_config
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, ConfigPath, fail, load, out
 from pipeline.topics import Outcome, TopicsError, ensure_topics
-from schemas.config import ConfigErrors
 
 app = typer.Typer(help="The topics that the config names.", no_args_is_help=True)
 
@@ -22,7 +19,7 @@ def _group() -> None:
 
 @app.command()
 def create(
-    config: Annotated[Path, typer.Option("-c", "--config", help="The config file.")] = Path("tidegauge.yaml"),
+    config: ConfigPath = DEFAULT_CONFIG,
     partitions: Annotated[
         int | None,
         typer.Option(
@@ -34,23 +31,17 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
     """Create the topics that are missing. Those that exist are never changed; exit 1 where one isn't as it must be."""
-    errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    try:
-        read = read_config(config)
-    except (ConfigErrors, OSError) as error:
-        errors.print(str(error))
-        raise typer.Exit(2) from None
+    read = load(config)
     try:
         outcomes = ensure_topics(
             read.kafka.bootstrap, read, partitions=partitions, replication=replication, dry_run=dry_run
         )
     except TopicsError as error:
-        errors.print(f"topics: {error}")
-        raise typer.Exit(1) from None
+        fail(f"topics: {error}", PROBLEMS)
     if as_json:
         typer.echo(json.dumps([_row(outcome) for outcome in outcomes]))
     else:
-        Console(markup=False, highlight=False).print(_table(outcomes))
+        out().print(_table(outcomes))
     if any(outcome.problem for outcome in outcomes):
         raise typer.Exit(1)
 

@@ -23,8 +23,8 @@ REGEX_CHARS_MAX = 4_096
 REGEX_BYTES_MAX = 1 << 20  # of RE2's program and its cache together; about 16,000 instructions
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _OPS: tuple[MatchOp, ...] = ("=~", "!~", "!=", "=")  # longest first
-_Regex = Callable[[bytes], object]
-_Test = tuple[str, str, _Regex | None, bool]  # label, text, regex or None for "equals", whether it must hold
+Regex = Callable[[bytes], object]
+_Test = tuple[str, str, Regex | None, bool]  # label, text, regex or None for "equals", whether it must hold
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Selector:
         pairs: list[tuple[str, str]] = []
         tests: list[_Test] = []
         for matcher in ordered:
-            regex = _compile(matcher.value) if matcher.op in ("=~", "!~") else None
+            regex = compile_regex(matcher.value) if matcher.op in ("=~", "!~") else None
             if matcher.op == "=" and matcher.name == METRIC_LABEL and metric is None:
                 metric = matcher.value
             elif matcher.op == "=" and matcher.name != METRIC_LABEL and matcher.value:
@@ -154,13 +154,13 @@ def _matcher(scanner: Scanner) -> Matcher:
     value = scanner.string()
     if op in ("=~", "!~"):
         try:
-            _compile(value)
+            compile_regex(value)
         except ValueError as error:
             raise ValueError(f"at character {start + 1}: {error}") from None
     return Matcher(name, op, value)
 
 
-def _compile(pattern: str) -> _Regex:
+def compile_regex(pattern: str) -> Regex:
     if len(pattern) > REGEX_CHARS_MAX:
         raise ValueError(f"regular expression longer than {REGEX_CHARS_MAX} characters; split the rule in two")
     options = re2.Options()

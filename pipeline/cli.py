@@ -1,5 +1,8 @@
 """The command line. One line a command; each stands in its own file under pipeline/commands."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from pipeline.commands import (
@@ -39,6 +42,21 @@ app.add_typer(publish.app, name="publish")
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tidegauge {version('tidegauge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

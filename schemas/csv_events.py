@@ -50,15 +50,22 @@ def read_series(lines: Iterable[str]) -> Table:
     >>> table.t.tolist(), table.x.tolist()
     ([1795412000.0, 1795412001.0], [1.5, nan])
 
-    Raises CsvError for a wrong header, and for cells that are neither empty nor what they should be.
+    Raises CsvError for a wrong header, for cells that are neither empty nor what they should be, for several metrics.
     """
     reader = _Reader(lines)
     time_at, value_at = reader.column("timestamp"), reader.column("value")
+    metric_at = reader.find("metric")
     rows: list[tuple[str, str]] = []
     numbers: list[int] = []
+    metrics: set[str] = set()
     for chunk, line_numbers in reader.chunks():
         rows += [(row[time_at], row[value_at]) for row in chunk]
         numbers += line_numbers
+        if metric_at is not None:
+            metrics.update(row[metric_at] for row in chunk)
+    if len(metrics) > 1:
+        some = ", ".join(sorted(metrics)[:_SHOWN_MAX])
+        raise CsvError(f"holds {len(metrics)} metrics ({some}): one series a file; split it, or use `tidegauge replay`")
     times, t_wrong = _column([row[0] for row in rows], _times, _time)
     values, x_wrong = _column([row[1] for row in rows], _values, _value)
     problems = sorted(

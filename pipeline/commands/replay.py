@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, err, fail, load, out
+from pipeline.commands.rendering import render
 from pipeline.replay import Replay, Report
 from pipeline.topic_range import TopicRange
 from pipeline.topics import TopicsError
@@ -29,8 +30,9 @@ def replay(
 ) -> None:
     """Run events through the worker's engine, and write the alert events it would publish, sorted by (id, seq).
 
-    INPUT is a CSV with the columns timestamp, value, metric (every other column is a label), text or JSON in any
-    accepted format, or a topic. The same events and config give the same bytes, live or replayed (but for `source`).
+    On a terminal and without -o they are shown for a person instead, in the order of their time. INPUT is a CSV with
+    the columns timestamp, value, metric (every other column is a label), text or JSON in any accepted format, or a
+    topic. The same events and config give the same bytes, live or replayed (but for `source`).
     """
     checked = load(config)
     if output is not None and not output.parent.is_dir():
@@ -64,10 +66,15 @@ def replay(
         output.write_bytes(report.ndjson())
     if as_json:
         typer.echo(json.dumps(report.summary()))
-    elif output is None:
-        typer.echo(report.ndjson().decode(), nl=False)
-    else:
+    elif output is not None:
         out().print(_table(report))
+    else:
+        if out().is_terminal:
+            for event in sorted(report.alerts, key=lambda event: (event.at, event.id, event.seq)):
+                out().print(render(event))
+        else:
+            typer.echo(report.ndjson().decode(), nl=False)
+        console.print(_table(report))
 
 
 def _ranges(inputs: list[str]) -> dict[str, TopicRange]:

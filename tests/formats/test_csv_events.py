@@ -94,6 +94,7 @@ def test_score_keeps_every_row() -> None:
         (["timestamp,value,"], "line 1: a column has no name"),
         (["timestamp,value", "1,2", "soon,x", "3,4,5"], "line 3: timestamp 'soon'.*line 3: value 'x'.*line 4: 3 cells"),
         (["timestamp,value", *["x,1"] * 9], "and 4 more"),
+        (["timestamp,value,metric", "1,2,cpu", "1,2,disk"], r"2 metrics \(cpu, disk\): one series a file"),
     ],
 )
 def test_an_error_says_where_and_what(lines: list[str], message: str) -> None:

@@ -1,0 +1,36 @@
+"""Commands that need no Kafka, as a person at a prompt meets them."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+
+CONFIG = """
+rules:
+  - {name: high, match: cpu, detector: threshold, levels: {warning: "> 80"}}
+"""
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> tuple[str, str]:
+    config, events = tmp_path / "tidegauge.yaml", tmp_path / "cpu.csv"
+    config.write_text(CONFIG)
+    events.write_text("timestamp,value\n1795412000,70\n1795412001,90\n1795412002,bad\n1795412003,70\n")
+    return str(config), str(events)
+
+
+def test_the_version_is_told() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"tidegauge {version('tidegauge')}\n"
+
+
+def test_replay_into_a_pipe_is_alerts_alone_and_the_summary_stands_beside(inputs: tuple[str, str]) -> None:
+    config, events = inputs
+    done = CliRunner().invoke(app, ["replay", "-c", config, events])
+    assert done.exit_code == 0
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["firing", "resolved"]
+    told = [" ".join(line.split()) for line in done.stderr.splitlines()]
+    assert {"events read 3", "rejected: value_not_number 1", "alerts 1", "alert events 2"} <= set(told)

@@ -1,8 +1,10 @@
 """`tidegauge demo`: a real Kafka, a real worker, a small shop with scripted faults; exit 0 only if all were told of."""
 
 import json
+import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -204,9 +206,14 @@ def _where_to_look(config: Config, child: Worker) -> None:
     bootstrap, topics = config.kafka.bootstrap, config.topics
     print_ = out().print
     print_(f"Kafka           {bootstrap}: metrics go to {config.inputs[0].topic}, alerts come from {topics.alerts}")
-    print_(f"worker          {child.url}/metrics, log {child.log}")
-    print_(f"to see alerts   tidegauge tail --bootstrap {bootstrap} --from beginning")
+    print_(f"worker          {child.url}/metrics, log {child.log} (kept if the demo fails)")
+    print_(f"to see alerts   {_command()} tail --bootstrap {bootstrap} --from beginning")
     print_(f"rules           {child.log.with_name('demo.yaml')}")
+
+
+def _command() -> str:
+    """How this very program is called here: from a checkout it isn't on the PATH."""
+    return "tidegauge" if shutil.which("tidegauge") else os.path.relpath(Path(sys.executable).with_name("tidegauge"))
 
 
 def _verdict(checks: Checks) -> Table:

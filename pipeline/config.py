@@ -1,10 +1,12 @@
-"""Reading the config from disk, with the detectors there are. The checks themselves are in schemas/config."""
+"""Reading the config from disk, with the detectors and receivers there are. The checks are in schemas/config."""
 
 import os
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from alerting.notifiers import KINDS
 from detectors import LEVELS_ON, PARAMS
-from schemas.config import Config, ConfigError, ConfigErrors, Rule, load_config
+from schemas.config import Config, ConfigError, ConfigErrors, Machine, NotifierSpec, Rule, load_config
 
 BYTES_MAX = 4_000_000
 _DEFAULT = """
@@ -18,34 +20,80 @@ def default_rules() -> tuple[Rule, ...]:
     return load_config(_DEFAULT, "default", PARAMS, LEVELS_ON).rules
 
 
-def read_config(path: Path) -> Config:
+def notifiers() -> dict[str, NotifierSpec]:
+    """What the config must know of each kind of receiver there is."""
+    return {kind: NotifierSpec(each.Settings, each.globals, each.send_resolved) for kind, each in KINDS.items()}
+
+
+def read_config(path: Path, need_rules: bool = True) -> Config:
     """Raises ConfigErrors with every mistake, also where the file is missing or can't be read.
 
+    need_rules: a worker watches something; the desk and its commands also take a file without rules.
     Where the file doesn't say kafka.bootstrap, the environment's KAFKA_BOOTSTRAP does, then the default.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(BYTES_MAX + 1)
-    except FileNotFoundError:
-        raise _error(path, "no such file; name one with -c, or start from examples/tidegauge.yaml") from None
-    except IsADirectoryError:
-        raise _error(path, "is a folder; name the file in it") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _error(path, f"can't be read: {reason}") from None
-    if len(data) > BYTES_MAX:
-        raise _error(path, f"larger than {BYTES_MAX:,} bytes, which no config needs")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _error(path, f"not UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8", line) from None
-    config = load_config(text, str(path), PARAMS, LEVELS_ON)
+        text = _text(path)
+    except _Unreadable as error:
+        raise ConfigErrors([ConfigError(str(path), error.line, "config", str(error))]) from None
+    machine = Machine(_included, _find, os.environ.get, _time_zone())
+    config = load_config(text, str(path), PARAMS, LEVELS_ON, notifiers(), machine, need_rules)
     told = os.environ.get("KAFKA_BOOTSTRAP")
     if told and "bootstrap" not in config.kafka.model_fields_set:
         return config.model_copy(update={"kafka": config.kafka.model_copy(update={"bootstrap": told})})
     return config
 
 
-def _error(path: Path, message: str, line: int = 1) -> ConfigErrors:
-    return ConfigErrors([ConfigError(str(path), line, "config", message)])
+class _Unreadable(ValueError):
+    """Says why, and on which line where it is one line's fault."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise _Unreadable("no such file; name one with -c, or start from examples/tidegauge.yaml") from None
+    except IsADirectoryError:
+        raise _Unreadable("is a folder; name the file in it") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _Unreadable(f"can't be read: {reason}") from None
+    if len(data) > BYTES_MAX:
+        raise _Unreadable(f"larger than {BYTES_MAX:,} bytes, which no config needs")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _Unreadable(f"not UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8", line) from None
+
+
+def _included(path: str) -> str:
+    try:
+        return _text(Path(path))
+    except _Unreadable as error:
+        reason = "no such file" if isinstance(error.__context__, FileNotFoundError) else str(error)
+        raise ValueError(reason) from None
+
+
+def _find(pattern: str) -> list[str]:
+    path = Path(pattern)
+    try:
+        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        return sorted(str(file) for file in found if file.is_file())
+    except (OSError, ValueError):
+        return []
+
+
+def _time_zone() -> str:
+    """IANA name of the machine's own zone: TZ, else where /etc/localtime leads; UTC where neither says."""
+    name = (
+        os.environ.get("TZ", "").removeprefix(":") or str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
+    )
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC"

@@ -1,22 +1,23 @@
 """Conditions on an alert's labels, as Alertmanager spells and means them: routes, inhibitions, silences.
 
-A label that is missing is the empty text; a regular expression is RE2 and must match the whole value.
+A label that is missing is the empty text; a regular expression is RE2 and must match the whole value. Both of
+Alertmanager's spellings are read in its own order of preference (`matchers_text.py`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypedDict
 
-from schemas.promql_text import Scanner, quoted
-from schemas.selector import Matcher, MatchOp, Regex, compile_regex
+from schemas.matchers_text import go_quoted, needs_quotes, open_metrics_escaped, read_matchers
+from schemas.selector import Matcher, MatchOp, compile_regex
 
 MATCHERS_MAX = 64
-_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_BARE_NAME = re.compile(r"[^\s{}!=~,\\\"'`]+")
-_BARE_VALUE = re.compile(r"[^\s{}!=~,\\\"'`]*")
-_OPS: tuple[MatchOp, ...] = ("=~", "!~", "!=", "=")  # longest first
-_Test = tuple[str, str, Regex | None, bool]  # label, text, regex or None for "equals", whether it must hold
+_REMEMBERED = 1024  # answers a regular expression keeps: labels have few values, and many alerts share them
+_ORDER: dict[MatchOp, int] = {"=": 0, "!=": 1, "=~": 2, "!~": 3}  # Alertmanager's, which shows in route keys
+_LITERALS = re.compile(r"[\w \-/:@,;<>=!#%&'\"]*(?:\|[\w \-/:@,;<>=!#%&'\"]*)*", re.ASCII)
+_Test = tuple[str, Callable[[str], bool], bool]  # label, test of its value, whether it must hold
 
 
 class ApiMatcher(TypedDict):
@@ -43,24 +44,21 @@ class Matchers:
     _tests: tuple[_Test, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a regular expression is not RE2 or too large."""
-        ordered = sorted(set(self.matchers), key=lambda m: (m.name, m.value, m.op))
-        tests = [
-            (m.name, m.value, compile_regex(m.value) if m.op in ("=~", "!~") else None, m.op in ("=", "=~"))
-            for m in ordered
-        ]
-        tests.sort(key=lambda test: test[2] is not None)  # the cheap ones first
+        """Raises ValueError where a regular expression is not RE2 or too large, or there are too many conditions."""
+        if len(self.matchers) > MATCHERS_MAX:
+            raise ValueError(f"more than {MATCHERS_MAX} conditions; join them in a regular expression")
+        # Doubles stay: Alertmanager keeps them, and group keys are made of this text.
+        ordered = sorted(self.matchers, key=lambda m: (m.name, m.value, _ORDER[m.op]))
+        cheap_first = sorted(dict.fromkeys(ordered), key=lambda m: _ORDER[m.op])
+        tests = tuple((m.name, _test(m), m.op in ("=", "=~")) for m in cheap_first)
         object.__setattr__(self, "matchers", tuple(ordered))
-        object.__setattr__(self, "_tests", tuple(tests))
+        object.__setattr__(self, "_tests", tests)
 
     @classmethod
     def parse(cls, written: str | Sequence[str]) -> "Matchers":
         """One text (`{a="b",c!="d"}`) or a list of such. Raises ValueError with the place and what would do."""
         texts = [written] if isinstance(written, str) else written
-        found = [matcher for text in texts for matcher in _read(text)]
-        if len(found) > MATCHERS_MAX:
-            raise ValueError(f"more than {MATCHERS_MAX} conditions; join them in a regular expression")
-        return cls(tuple(found))
+        return cls(tuple(matcher for text in texts for matcher in read_matchers(text)))
 
     @classmethod
     def of(cls, match: Mapping[str, str], match_re: Mapping[str, str]) -> "Matchers":
@@ -70,6 +68,10 @@ class Matchers:
 
     @classmethod
     def from_api(cls, written: Sequence[ApiMatcher]) -> "Matchers":
+        """
+        >>> print(Matchers.from_api([{"name": "env", "value": "dev|test", "isRegex": True, "isEqual": False}]))
+        {env!~"dev|test"}
+        """
         ops: dict[tuple[bool, bool], MatchOp] = {
             (False, True): "=", (False, False): "!=", (True, True): "=~", (True, False): "!~"
         }  # fmt: skip
@@ -82,42 +84,34 @@ class Matchers:
         ]
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        for name, text, regex, holds in self._tests:
-            seen = labels.get(name, "")
-            found = seen == text if regex is None else regex(seen.encode("utf-8", "surrogatepass")) is not None
+        """About 0.3 us; 1 us more for a regular expression on a value that it hasn't seen lately."""
+        for name, test, holds in self._tests:
+            found = test(labels.get(name, ""))
             if found is not holds:
                 return False
         return True
 
     def __str__(self) -> str:
         """As Alertmanager writes it, in route keys too; parsing it gives equal matchers."""
-        names = (m.name if _NAME.fullmatch(m.name) else quoted(m.name) for m in self.matchers)
-        return "{" + ",".join(f"{n}{m.op}{quoted(m.value)}" for n, m in zip(names, self.matchers, strict=True)) + "}"
+        return "{" + ",".join(map(_spelled, self.matchers)) + "}"
 
 
-def _read(text: str) -> list[Matcher]:
-    scanner = Scanner(text)
-    in_braces = scanner.literal("{")
-    found: list[Matcher] = []
-    while not (scanner.at("}") if in_braces else scanner.ended):
-        found.append(_matcher(scanner))
-        if not scanner.literal(","):
-            break
-    if in_braces and not scanner.literal("}"):
-        raise scanner.error("expected , or }")
-    if not scanner.ended:
-        raise scanner.error('expected , or the end; write for example team="db"')
-    return found
+def _spelled(m: Matcher) -> str:
+    if needs_quotes(m.name):
+        return f"{go_quoted(m.name)}{m.op}{go_quoted(m.value)}"
+    return f'{m.name}{m.op}"{open_metrics_escaped(m.value)}"'
 
 
-def _matcher(scanner: Scanner) -> Matcher:
-    name = scanner.string() if scanner.at_quote else scanner.take(_BARE_NAME)
-    if not name:
-        raise scanner.error('expected a label name; write for example team="db"')
-    op = next((op for op in _OPS if scanner.literal(op)), None)
-    if op is None:
-        raise scanner.error('expected =, !=, =~ or !~ after the label name; write for example team="db"')
-    value = scanner.string() if scanner.at_quote else scanner.take(_BARE_VALUE) or ""
-    if op in ("=~", "!~"):
-        compile_regex(value)
-    return Matcher(name, op, value)
+def _test(m: Matcher) -> Callable[[str], bool]:
+    if m.op in ("=", "!="):
+        return m.value.__eq__
+    regex = compile_regex(m.value, dot_is_any=False)
+    if _LITERALS.fullmatch(m.value):  # `dev|test`: the usual case, and a set answers faster than RE2
+        return frozenset(m.value.split("|")).__contains__
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def test(value: str) -> bool:
+        # surrogatepass: a label that no UTF-8 can hold is a value like another, never an exception here.
+        return regex(value.encode("utf-8", "surrogatepass")) is not None
+
+    return test

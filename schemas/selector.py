@@ -160,11 +160,13 @@ def _matcher(scanner: Scanner) -> Matcher:
     return Matcher(name, op, value)
 
 
-def compile_regex(pattern: str) -> Regex:
+def compile_regex(pattern: str, dot_is_any: bool = True) -> Regex:
+    """Test of a whole text, as UTF-8. dot_is_any: `.` matches a line break too. Raises ValueError."""
     if len(pattern) > REGEX_CHARS_MAX:
         raise ValueError(f"regular expression longer than {REGEX_CHARS_MAX} characters; split the rule in two")
     options = re2.Options()
-    options.max_mem, options.log_errors, options.never_capture, options.dot_nl = REGEX_BYTES_MAX, False, True, True
+    options.max_mem, options.log_errors = REGEX_BYTES_MAX, False
+    options.never_capture, options.dot_nl = True, dot_is_any
     try:
         # As bytes: a match of text computes offsets in characters, which costs 2.5 us and nobody asks for.
         return re2.compile(pattern.encode("utf-8", "surrogatepass"), options).fullmatch

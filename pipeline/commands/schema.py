@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detectors import PARAMS
+from pipeline.config import notifiers
 from schemas.config import config_schema
 from schemas.export import alert_schema, dead_letter_schema, metric_schema
 
@@ -22,7 +23,7 @@ class Name(StrEnum):
 _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
     Name.metric: metric_schema,
     Name.alert: alert_schema,
-    Name.config: lambda: config_schema(PARAMS),
+    Name.config: lambda: config_schema(PARAMS, notifiers()),
     Name.dead_letter: dead_letter_schema,
 }
 

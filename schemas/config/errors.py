@@ -12,11 +12,12 @@ _SHOWN_CHARS_MAX = 60
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake, before the file's name is known. `line` counts from 1."""
+    """One mistake. `line` counts from 1; `file` is empty where there is only one."""
 
     line: int
     path: Path
     message: str
+    file: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,195 +1,157 @@
 """Config text to `Config`, or every mistake in it at once."""
 
-import copy
-import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel
 
-from schemas.config.errors import ConfigError, ConfigErrors, Path, Problem, closest, path_text
-from schemas.config.models import DESK_KEYS, Common, Config, FileConfig, Topics
+from schemas.config.checking import Checking
+from schemas.config.desk.alertmanager import AlertmanagerPart
+from schemas.config.desk.own import OwnPart
+from schemas.config.desk.resolve import desk_of, without_unused_globals
+from schemas.config.desk.spec import Notifiers
+from schemas.config.errors import ConfigError, ConfigErrors, Path, Problem, path_text
+from schemas.config.machine import NO_MACHINE, Machine
+from schemas.config.models import (
+    UNREAD_KEYS,
+    Common,
+    Config,
+    DeskFileConfig,
+    FileConfig,
+    Topics,
+    WholeFile,
+)
 from schemas.config.resolve import OpensOn, Resolver
-from schemas.config.tree import Broken, Tree, read_yaml
-from schemas.config.words import keys_at, plain_words
+from schemas.config.rules import Rule
+from schemas.config.tree import Broken
+from schemas.config.words import keys_at
+from schemas.config.written import Written
+from schemas.desk import Desk
 
-# What must be there but isn't, so that the rest can still be checked.
-_STAND_INS: dict[str, object] = {"rules": [{}], "name": "unnamed", "match": "{}", "at": "unknown"}
-_CUTS_MAX = 40  # each round of cutting goes at least one step up from the deepest mistake
+_NO_NOTIFIERS: Notifiers = MappingProxyType({})
 
 
-def load_config(text: str, file: str, params: Mapping[str, type[BaseModel]], opens_on: OpensOn) -> Config:
+def load_config(
+    text: str,
+    file: str,
+    params: Mapping[str, type[BaseModel]],
+    opens_on: OpensOn,
+    notifiers: Notifiers = _NO_NOTIFIERS,
+    machine: Machine = NO_MACHINE,
+    need_rules: bool = True,
+) -> Config:
     """The config in `text`.
 
-    file: only for messages; params: detector -> model of its settings; opens_on: detector -> what its levels compare.
+    file: for messages, and for what it includes; params: detector -> model of its settings; opens_on: detector -> what
+    its levels compare; notifiers: kind of receiver -> its settings; need_rules: whether a file without rules is wrong.
     Raises ConfigErrors with every mistake, and nothing else.
     """
     try:
-        tree = read_yaml(text)
+        written = Written(text, file, machine)
     except Broken as broken:
-        raise _errors(file, [broken.problem]) from None
-    loading = _Loading(tree, params, opens_on)
-    config = loading.config()
-    if config is None or loading.problems:
-        raise _errors(file, loading.problems)
-    return config
+        raise ConfigErrors(_named([broken.problem], (file,))) from None
+    loading = _Loading(Checking(written), params, opens_on, notifiers, machine)
+    config = loading.config(FileConfig if need_rules else DeskFileConfig)
+    if config is None:
+        raise ConfigErrors(_named(loading.checking.problems, written.files))
+    return config.model_copy(update={"warnings": _named(loading.checking.warnings, written.files)})
 
 
-def _errors(file: str, problems: list[Problem]) -> ConfigErrors:
-    unique = sorted(set(problems), key=lambda p: (p.line, [str(part) for part in p.path], p.message))
-    return ConfigErrors(ConfigError(file, p.line, path_text(p.path), p.message) for p in unique)
+def _named(problems: list[Problem], files: tuple[str, ...]) -> tuple[ConfigError, ...]:
+    """Without doubles, file by file, in the order of lines."""
+    order = {file: position for position, file in enumerate(files)}
+    unique = sorted(
+        set(problems), key=lambda p: (order.get(p.file, 0), p.line, [str(part) for part in p.path], p.message)
+    )
+    return tuple(ConfigError(p.file or files[0], p.line, path_text(p.path), p.message) for p in unique)
 
 
 class _Loading:
-    """One file on its way to a config. What is wrong is cut out, so that the rest can be looked at too."""
+    """One file on its way to a config."""
 
-    def __init__(self, tree: Tree, params: Mapping[str, type[BaseModel]], opens_on: OpensOn) -> None:
-        self._tree = tree
-        self.problems = list(tree.problems)
-        self._cut: set[Path] = set()
-        self._above_cut: set[Path] = set()
-        for problem in tree.problems:
-            self._cut_at(problem.path)
-        self._resolver = Resolver(params, opens_on, self._report, self._broken)
+    def __init__(
+        self,
+        checking: Checking,
+        params: Mapping[str, type[BaseModel]],
+        opens_on: OpensOn,
+        notifiers: Notifiers,
+        machine: Machine,
+    ) -> None:
+        self.checking = checking
+        self._resolver = Resolver(params, opens_on, checking.report, checking.broken)
+        self._notifiers = notifiers
+        self._machine = machine
 
-    def config(self) -> Config | None:
-        """None where something was wrong; then `problems` has it."""
-        data = self._tree.data
-        if not isinstance(data, dict):
-            found = "the file is empty" if data is None else "the file must be keys and values"
-            self._report((), f"{found}; it needs at least rules (see examples/tidegauge.yaml)")
+    def config(self, model: type[FileConfig]) -> Config | None:
+        """None where something was wrong."""
+        checking = self.checking
+        data = checking.written.data
+        if not isinstance(data, dict) or (not data and not checking.problems):
+            is_empty = data is None or data == {}
+            found = "the file is empty" if is_empty else "the file must be keys and values"
+            checking.report((), f"{found}; it needs at least rules (see examples/tidegauge.yaml)")
             return None
-        desk = {key: data.pop(key) for key in DESK_KEYS if key in data}
-        self._drop_nothings(data, ())
-        file = self._file(data)
-        if file is None:
-            return None
-        self._check_topics(file)
-        self._check_rule_names(file)
-        rules = [
-            self._resolver.rule(rule, ("rules", position), file.limits.stale_after_s)
-            for position, rule in enumerate(file.rules)
-            if not self._cut & {("rules",), ("rules", position)}
-        ]
-        if self.problems:
+        unread = {key: data.pop(key) for key in UNREAD_KEYS if key in data}
+        alertmanagers = {key: data.pop(key) for key in keys_at(AlertmanagerPart, ()) if key in data}
+        checking.drop_nothings(data, ())
+        own = {key: data.pop(key) for key in keys_at(OwnPart, ()) if key in data}
+        known = (*keys_at(WholeFile, ()), *UNREAD_KEYS)
+        file = checking.validated(model, data, known)
+        rules = self._rules(file) if file else []
+        desk = self._desk(alertmanagers, own)
+        if file is None or desk is None or checking.problems:
             return None
         shared = {name: getattr(file, name) for name in Common.model_fields}
-        return Config.model_validate({**shared, "rules": tuple(rules), "desk": desk})
+        return Config.model_validate({**shared, "rules": tuple(rules), "desk": desk, "unread": unread})
 
-    def _report(self, path: Path, message: str) -> None:
-        self.problems.append(Problem(self._tree.line(path), self._tree.written(path), message))
-        self._cut_at(path)
+    def _rules(self, file: FileConfig) -> list[Rule | None]:
+        self._check_topics(file)
+        self._check_rule_names(file)
+        return [
+            self._resolver.rule(rule, ("rules", position), file.limits.stale_after_s)
+            for position, rule in enumerate(file.rules)
+            if not self.checking.cut & {("rules",), ("rules", position)}
+        ]
 
-    def _cut_at(self, path: Path) -> None:
-        self._cut |= {path} if path else set()
-        self._above_cut.update(path[:length] for length in range(1, len(path)))
-
-    def _broken(self, path: Path) -> bool:
-        """Whether something at, under or above `path` was reported."""
-        return path in self._above_cut or any(path[:length] in self._cut for length in range(1, len(path) + 1))
-
-    def _drop_nothings(self, value: object, path: Path) -> None:
-        """A key without a value is a mistake everywhere but in a detector's settings, where it may mean `none`."""
-        if isinstance(value, list):
-            for position, item in enumerate(value):
-                self._drop_nothings(item, (*path, position))
-        if not isinstance(value, dict) or (path[:1] == ("rules",) and path[-1] == "params"):
-            return
-        for key in [key for key, inner in value.items() if inner is None]:
-            self._report((*path, key), "is empty; give it a value, or leave the key out")
-            del value[key]
-        for key, inner in value.items():
-            self._drop_nothings(inner, (*path, key))
-
-    def _file(self, data: dict[str, object]) -> FileConfig | None:
-        """The file without all that pydantic finds wrong in it; what it finds in the whole file is reported."""
-        for attempt in range(_CUTS_MAX):
-            try:
-                # As JSON: strict about "5" for 5, and still takes a list where the model has a tuple.
-                return FileConfig.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False)
-            except ValidationError as error:
-                found = [e for e in error.errors() if not _is_echo(e)]
-            if attempt == 0:
-                self._report_found(found, data)
-            for item in found:
-                _cut_out(data, item["loc"])
-        return None
-
-    def _report_found(self, found: list[ErrorDetails], data: object) -> None:
-        # Unknown keys first: `mach: x` is one mistake, not an unknown key and then a missing match.
-        for error in sorted(found, key=lambda e: e["type"] != "extra_forbidden"):
-            path: Path = error["loc"]
-            siblings = keys_at(FileConfig, path[:-1]) + (tuple(DESK_KEYS) if len(path) == 1 else ())
-            if self._broken(path):
-                continue
-            self._report(path, plain_words(error, _look_up(data, path, error["input"]), siblings))
-            if error["type"] == "extra_forbidden":
-                meant = (*path[:-1], closest(str(path[-1]), siblings) or "")
-                if meant not in self._tree.lines:
-                    self._cut_at(meant)
+    def _desk(self, alertmanagers: dict[str, object], own: dict[str, object]) -> Desk | None:
+        texts = {key: self.checking.as_alertmanager_reads(value, (key,)) for key, value in alertmanagers.items()}
+        given = {key: value for key, value in texts.items() if value is not None}
+        ours = self.checking.validated(OwnPart, own)
+        without_unused_globals(given, self.checking)
+        theirs = self.checking.validated(AlertmanagerPart, given, strict=False)
+        if ours is None or theirs is None:
+            return None
+        shared = given.get("global")
+        return desk_of(
+            theirs, ours, shared if isinstance(shared, dict) else {}, self._notifiers, self.checking, self._machine
+        )
 
     def _check_topics(self, file: FileConfig) -> None:
         """No topic twice: a worker that reads what it writes never stops."""
+        checking = self.checking
         used: dict[str, Path] = {}
         for key in Topics.model_fields:
             topic = getattr(file.topics, key)
             if topic in used:
-                self._report(("topics", key), f'"{topic}" is also {path_text(used[topic])}; give each its own topic')
+                checking.report(("topics", key), f'"{topic}" is also {path_text(used[topic])}; give each its own topic')
             used.setdefault(topic, ("topics", key))
         for position, source in enumerate(file.inputs):
             at: Path = ("inputs", position, "topic")
-            if source.topic in used and not self._broken(at):
+            if source.topic in used and not checking.broken(at):
                 other = used[source.topic]
                 # Whichever of the two is in the file: the other is a default.
-                place = other if other in self._tree.lines and at not in self._tree.lines else at
+                place = other if checking.written.has(other) and not checking.written.has(at) else at
                 message = f'"{source.topic}" is an input and {path_text(other)}; give each its own topic'
-                self._report(place, message)
+                checking.report(place, message)
             used.setdefault(source.topic, at)
 
     def _check_rule_names(self, file: FileConfig) -> None:
         first: dict[str, int] = {}
         for position, rule in enumerate(file.rules):
             at: Path = ("rules", position, "name")
-            if self._broken(at):
+            if self.checking.broken(at):
                 continue
             if rule.name in first:
-                line = self._tree.line(("rules", first[rule.name], "name"))
-                self._report(at, f"the rule on line {line} has this name too; alerts are told apart by it")
+                line = self.checking.written.line(("rules", first[rule.name], "name"))
+                self.checking.report(at, f"the rule on line {line} has this name too; alerts are told apart by it")
             first.setdefault(rule.name, position)
-
-
-def _is_echo(error: ErrorDetails) -> bool:
-    """A list "too short" only because its items are wrong, each of which is reported."""
-    seen = error["input"]
-    return error["type"] == "too_short" and isinstance(seen, list) and len(seen) >= error["ctx"]["min_length"]
-
-
-def _look_up(data: object, path: Path, default: object) -> object:
-    for part in path:
-        if isinstance(data, dict) and isinstance(part, str):
-            data = data.get(part, default)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            return default
-    return data
-
-
-def _cut_out(data: dict[str, object], path: Path) -> None:
-    """Take out what stands at `path`, or put a stand-in where something must stand."""
-    holder: object = data
-    for depth, part in enumerate(path):
-        is_last = depth == len(path) - 1
-        if isinstance(holder, dict) and isinstance(part, str):
-            inner = holder.get(part)
-            if is_last and part not in holder and part in _STAND_INS:
-                holder[part] = copy.deepcopy(_STAND_INS[part])
-            elif is_last or not isinstance(inner, dict | list):
-                holder.pop(part, None)
-                return
-            holder = inner
-        elif isinstance(holder, list) and isinstance(part, int) and part < len(holder):
-            if is_last or not isinstance(holder[part], dict | list):
-                holder[part] = {}
-                return
-            holder = holder[part]

@@ -1,21 +1,21 @@
 """The config file's keys: what each is called, may hold and means. docs/config.md and the JSON Schema are made from it.
 
-`FileConfig` is the file as written; `Config` is what the program works with, its rules resolved (`rules.py`).
+`WholeFile` is the file as written; `Config` is what the program works with, rules (`rules.py`) and desk resolved.
 Attributes carry their unit (`every_s`), keys in the file don't (`every: 30s`); code builds sections by attribute name.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import BeforeValidator, Field, InstanceOf
 
+from schemas.config.desk.alertmanager import AlertmanagerPart
+from schemas.config.desk.own import OwnPart
+from schemas.config.desk.routes import desk_without_route
+from schemas.config.errors import ConfigError
 from schemas.config.rules import Rule
+from schemas.config.section import Section
 from schemas.config.values import Bootstrap, Duration, InputFormat, LevelAt, Match, Topic, level_shorthand
-
-
-class Section(BaseModel):
-    """Base of every mapping in the file: an unknown key is an error, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+from schemas.desk import Desk
 
 
 class Kafka(Section):
@@ -204,29 +204,38 @@ class Common(Section):
 
 
 class FileConfig(Common):
-    """The file as written, without the desk's part."""
+    """What a worker reads of the file."""
 
     rules: tuple[FileRule, ...] = Field(min_length=1, max_length=10_000, description="What to alert on; at least one.")
 
 
+class DeskFileConfig(FileConfig):
+    """The same where nobody watches anything: the desk's commands need no rules."""
+
+    rules: tuple[FileRule, ...] = Field(default=(), max_length=10_000, description="What to alert on.")
+
+
+class WholeFile(OwnPart, AlertmanagerPart, FileConfig):
+    """The file as written. Alertmanager's keys have Alertmanager's shape."""
+
+    include: tuple[str, ...] = Field(
+        default=(), max_length=100, description="Further files, beside this one: what stands there counts as if here."
+    )
+
+
 class Config(Common):
-    """A checked config: `rules` resolved, `desk` the top-level keys that the desk reads, as written."""
+    """A checked config: rules and desk resolved. warnings: what is right as it is, but a person should know."""
 
-    rules: tuple[InstanceOf[Rule], ...] = Field(min_length=1, description="What to alert on.")
-    desk: dict[str, object] = Field(default_factory=dict, description="The desk's part, unread here.")
+    rules: tuple[InstanceOf[Rule], ...] = Field(default=(), description="What to alert on.")
+    desk: InstanceOf[Desk] = Field(default_factory=desk_without_route, description="Whom to tell, how, and when not.")
+    unread: dict[str, object] = Field(default_factory=dict, description="Keys that nothing reads yet.")
+    warnings: tuple[InstanceOf[ConfigError], ...] = Field(default=(), description="What a person should know.")
 
 
-DESK_KEYS = {
-    "global": "Alertmanager's `global`: addresses and keys that receivers fall back to.",
-    "route": "Alertmanager's `route`: which alert goes to which receiver.",
-    "receivers": "Alertmanager's `receivers`: whom to tell, and how.",
-    "inhibit_rules": "Alertmanager's `inhibit_rules`: alerts that hide others.",
-    "time_intervals": "Alertmanager's `time_intervals`: named times for routes.",
-    "maintenance": "Planned work, during which alerts are held back.",
+UNREAD_KEYS = {
     "oncall": "Who is on call when.",
     "escalation": "Whom to tell next when nobody answers.",
     "incidents": "How alerts become incidents.",
     "automation": "Remedies that may be run.",
-    "templates": "Alertmanager's `templates`: files with texts of notifications.",
 }
-"""Top-level keys that are the desk's: accepted and kept, checked by the desk."""
+"""Top-level keys that are accepted and kept."""

@@ -6,11 +6,23 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from schemas.config.json_schema import config_schema
+from schemas.config.desk.alertmanager import (
+    FileInhibitRule,
+    FileInterval,
+    FileReceiver,
+    FileRoute,
+    FileTimeInterval,
+    FileTimes,
+    Global,
+)
+from schemas.config.desk.own import FileDesk, FileFlapping, FileMaintenance, FileStorm, FileToken
+from schemas.config.desk.receivers import SUFFIX, settings_of
+from schemas.config.desk.spec import Notifiers
+from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
+from schemas.config.json_schema import properties_of
 from schemas.config.models import (
-    DESK_KEYS,
+    UNREAD_KEYS,
     FileClear,
-    FileConfig,
     FileLevel,
     FileLevels,
     FileRule,
@@ -19,11 +31,13 @@ from schemas.config.models import (
     Limits,
     Snapshots,
     Topics,
+    WholeFile,
 )
+from schemas.config.words import file_key, models_in
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 SECTIONS: dict[str, type[BaseModel]] = {
-    "Top level": FileConfig,
+    "Top level": WholeFile,
     "kafka": Kafka,
     "inputs[]": Input,
     "topics": Topics,
@@ -33,44 +47,79 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "rules[].levels": FileLevels,
     "rules[].levels.<level>": FileLevel,
     "rules[].clear": FileClear,
+    "route": FileRoute,
+    "receivers[]": FileReceiver,
+    "inhibit_rules[]": FileInhibitRule,
+    "time_intervals[]": FileTimeInterval,
+    "time_intervals[].time_intervals[]": FileInterval,
+    "time_intervals[].time_intervals[].times[]": FileTimes,
+    "global": Global,
+    "http_config": HttpConfig,
+    "http_config.authorization": Authorization,
+    "http_config.basic_auth": BasicAuth,
+    "http_config.tls_config": TlsConfig,
+    "desk": FileDesk,
+    "desk.tokens[]": FileToken,
+    "maintenance[]": FileMaintenance,
+    "flapping": FileFlapping,
+    "storm": FileStorm,
 }
+"""Where a mapping stands -> its model. Those of receivers' entries come from `receiver_sections`."""
 
 
-def reference() -> str:
+def receiver_sections(notifiers: Notifiers) -> dict[str, type[BaseModel]]:
+    """The entries of each kind, and the mappings in them that have no section yet."""
+    found: dict[str, type[BaseModel]] = {}
+    for kind, spec in sorted(notifiers.items()):
+        at = f"receivers[].{kind}{SUFFIX}[]"
+        found[at] = settings_of(spec)
+        for path, model in _inside(found[at], at):
+            if model not in (*SECTIONS.values(), *found.values()):
+                found[path] = model
+    return found
+
+
+def _inside(model: type[BaseModel], at: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, info in model.model_fields.items():
+        for inner in models_in(info.annotation):
+            path = f"{at}.{file_key(model, name)}"
+            yield path, inner
+            yield from _inside(inner, path)
+
+
+def reference(notifiers: Notifiers) -> str:
     """A heading, a sentence and a table for every mapping in the file."""
-    return "\n".join(line for title, model in SECTIONS.items() for line in _section(title, model))
+    sections = SECTIONS | receiver_sections(notifiers)
+    return "\n".join(line for title, model in sections.items() for line in _section(title, model))
 
 
-def with_reference(page: str) -> str:
+def with_reference(page: str, notifiers: Notifiers) -> str:
     """`page` with its tables renewed. Raises ValueError where it has no place for them."""
     head, found, rest = page.partition(BEGIN)
     _, found_end, tail = rest.partition(END)
     if not (found and found_end):
         raise ValueError(f"the page needs {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{reference()}\n{END}{tail}"
+    return f"{head}{BEGIN}\n{reference(notifiers)}\n{END}{tail}"
 
 
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
-    schema = config_schema({})
-    definitions = schema["$defs"]
-    own = schema if model is FileConfig else definitions.get(model.__name__) if isinstance(definitions, dict) else None
-    properties = own.get("properties") if isinstance(own, dict) else None
-    if not isinstance(properties, dict):
-        raise ValueError(f"the JSON Schema has nothing for {model.__name__}")
-    yield f"### {title if model is FileConfig else f'`{title}`'}\n"
-    yield f"{model.__doc__}\n"
+    properties = properties_of(model)
+    yield f"### {title if model is WholeFile else f'`{title}`'}\n"
+    yield f"{' '.join((model.__doc__ or '').split())}\n"
     yield "| key | value | default | meaning |\n|---|---|---|---|"
     for name, info in model.model_fields.items():
-        key = info.validation_alias if isinstance(info.validation_alias, str) else name
+        key = file_key(model, name)
         cells = [f"`{key}`", _kind(properties[key]), _default(info, properties[key]), _cell(info.description or "")]
         yield f"| {' | '.join(cells)} |"
-    if model is FileConfig:
-        yield from (f"| `{key}` | of the desk | - | {_cell(text)} |" for key, text in DESK_KEYS.items())
+    if model is WholeFile:
+        yield from (f"| `{key}` | - | - | {_cell(text)} Not read yet. |" for key, text in UNREAD_KEYS.items())
     yield ""
 
 
-def _kind(schema: dict[str, object]) -> str:
+def _kind(schema: object) -> str:
     """What may be written, in a word or two."""
+    if not isinstance(schema, dict):
+        raise TypeError(f"a JSON Schema that is {schema!r}")
     if schema.get("format"):
         return "duration"
     if isinstance(schema.get("enum"), list) and schema["enum"]:
@@ -90,12 +139,14 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _default(info: FieldInfo, schema: dict[str, object]) -> str:
+def _default(info: FieldInfo, schema: object) -> str:
     if info.is_required():
         return "**needed**"
-    default = schema.get("default")
-    if default is None or isinstance(default, list | dict):
-        return "-" if default is None else "one: `metrics`"
+    default = schema.get("default") if isinstance(schema, dict) else None
+    if not default and not isinstance(default, bool | int | float):
+        return "-"
+    if isinstance(default, list | dict):
+        return "one: `metrics`"
     return f"`{default if isinstance(default, str) else json.dumps(default)}`"
 
 

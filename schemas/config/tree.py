@@ -41,9 +41,10 @@ class Broken(Exception):
 
 @dataclass
 class Node:
-    """A value where it stands. `value`: a scalar, a list of nodes, or a list of (key, line of the key, node)."""
+    """A value where it stands: a scalar with its spelling, a list of nodes, or (key, line of the key, node) each."""
 
     line: int
+    text: str = ""
     scalar: str | int | float | bool | None = None
     items: list["Node"] | None = None
     entries: list[tuple[str, int, "Node"]] | None = None
@@ -51,10 +52,14 @@ class Node:
 
 @dataclass
 class Tree:
-    """Plain data; the line of every key and item in it (counting from 1); mistakes that left it readable."""
+    """Plain data; the line of every key and item in it (counting from 1); mistakes that left it readable.
+
+    texts: how a number or a truth value is spelled, for who wants a text (`env: 010`).
+    """
 
     data: object
     lines: dict[Path, int] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
     mappings: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
@@ -135,7 +140,7 @@ class _Reader:
                 )
             return self._anchors[event.anchor]
         if isinstance(event, yaml.ScalarEvent):
-            node.scalar = self._scalar(event)
+            node.scalar, node.text = self._scalar(event), event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             self._refuse_tag(event.tag, "seq")
             node.items = []
@@ -206,6 +211,8 @@ class _Plain:
                 values.append(self._value(item, (*path, position)))
             return values
         if node.entries is None:
+            if not isinstance(node.scalar, str | None):
+                self._tree.texts[path] = node.text
             return node.scalar
         data: dict[str, object] = {}
         self._tree.mappings.add(path)

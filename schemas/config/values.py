@@ -3,6 +3,7 @@
 import math
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 
@@ -10,6 +11,7 @@ from schemas.config.errors import shown, suggestion
 from schemas.duration import parse_duration_s
 from schemas.formats import FORMATS
 from schemas.levels import Border
+from schemas.secret import Secret
 from schemas.selector import Selector
 
 DURATION_FORMAT = "prometheus-duration"  # marks durations in the JSON Schema
@@ -93,6 +95,30 @@ def _at(value: object) -> str | float:
     raise ValueError(f'must be a border such as "> 80" or a score such as 1.0, got {shown(value)}')
 
 
+def _secret(value: object) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        # What stands there is not shown: it may be the secret itself.
+        raise ValueError("a secret must be a text: ${env:NAME}, file:PATH, or the secret itself in quotes")
+    secret = Secret.written(value)
+    if not secret.source:
+        raise ValueError("is empty; write ${env:NAME} or file:PATH, or leave the key out")
+    return secret
+
+
+def web_address(value: str) -> str:
+    """An http or https address as it stands. Raises ValueError without showing it: such addresses hold passwords."""
+    try:
+        found = urlsplit(value)
+        right = found.scheme in ("http", "https") and bool(found.hostname) and (found.port is None or found.port > 0)
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError("not a web address; write for example https://host.example/path")
+    return value
+
+
 _FLOAT_MAX = 1.7976931348623157e308
 
 
@@ -132,3 +158,9 @@ InputFormat = Annotated[str, AfterValidator(_format), WithJsonSchema({"type": "s
 Bootstrap = Annotated[str, AfterValidator(_bootstrap)]
 Match = Annotated[Selector, PlainValidator(_match), WithJsonSchema({"type": "string", "minLength": 1})]
 LevelAt = Annotated[str | float, PlainValidator(_at), WithJsonSchema({"type": ["string", "number"]})]
+SecretText = Annotated[Secret, PlainValidator(_secret), WithJsonSchema({"type": "string", "minLength": 1})]
+"""In the file `${env:NAME}`, `file:PATH`, or the secret itself; never shown again."""
+WebAddress = Annotated[
+    str, AfterValidator(web_address), WithJsonSchema({"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"})
+]
+"""An http or https address that is no secret."""

@@ -119,13 +119,18 @@ def keys_at(model: type[BaseModel], path: Path) -> tuple[str, ...]:
     models = [model]
     for part in path:
         annotations = [a for m in models for a in ([_field(m, part)] if isinstance(part, str) else [m])]
-        models = [m for a in annotations for m in _models(a)]
+        models = [m for a in annotations for m in models_in(a)]
     return tuple(dict.fromkeys(key for m in models for key in _names(m)))
 
 
+def file_key(model: type[BaseModel], name: str) -> str:
+    """How the field is called in the file: attributes carry units, and dodge Python's own words."""
+    alias = model.model_fields[name].validation_alias if name in model.model_fields else None
+    return alias if isinstance(alias, str) else name
+
+
 def _names(model: type[BaseModel]) -> Iterator[str]:
-    for name, info in model.model_fields.items():
-        yield info.validation_alias if isinstance(info.validation_alias, str) else name
+    yield from (file_key(model, name) for name in model.model_fields)
 
 
 def _field(model: type[BaseModel], key: str) -> object:
@@ -134,13 +139,13 @@ def _field(model: type[BaseModel], key: str) -> object:
     )
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
     """The models inside `FileLevel | None`, `tuple[FileRule, ...]`, `Annotated[...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from _models(get_args(annotation)[0])
+        yield from models_in(get_args(annotation)[0])
     elif origin in (Union, UnionType, tuple, list, dict):
         for inner in get_args(annotation):
-            yield from _models(inner)
+            yield from models_in(inner)

@@ -1,35 +1,12 @@
-"""Stand-ins for the detectors, so that the config is tested on settings of every shape."""
+"""Loading with the stand-ins."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from schemas.config import Config, ConfigErrors, load_config
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ThresholdParams(Settings):
-    pass
-
-
-class BaselineParams(Settings):
-    half_life_s: float = Field(default=600.0, gt=0, description="How fast it forgets.")
-    season: Literal["none", "day", "week"] = Field(default="none", description="What repeats.")
-    lags: tuple[int, ...] = Field(default=(1,), description="How far it looks back.")
-
-
-class RiverParams(Settings):
-    model: str = Field(description="Name of a river model.")
-    args: dict[str, bool | int | float | str | None] = Field(default={}, description="Its arguments.")
-
-
-PARAMS: dict[str, type[BaseModel]] = {"threshold": ThresholdParams, "baseline": BaselineParams, "river": RiverParams}
-OPENS_ON: dict[str, Literal["score", "value"]] = {"threshold": "value", "baseline": "score", "river": "score"}
+from tests.config.standins import NOTIFIERS, OPENS_ON, PARAMS
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +16,7 @@ def params() -> dict[str, type[BaseModel]]:
 
 @pytest.fixture(scope="session")
 def load() -> Callable[[str], Config]:
-    return lambda text: load_config(text, "t.yaml", PARAMS, OPENS_ON)
+    return lambda text: load_config(text, "t.yaml", PARAMS, OPENS_ON, NOTIFIERS)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,14 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from pipeline.config import notifiers
 from schemas.config import Config
+from schemas.config.desk.receivers import settings_of
 from schemas.config.json_schema import config_schema
-from schemas.config.models import FileConfig
-from schemas.config.reference import SECTIONS, with_reference
+from schemas.config.models import WholeFile
+from schemas.config.reference import SECTIONS, receiver_sections, with_reference
 from schemas.config.words import keys_at
+from tests.config.standins import NOTIFIERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/config.md"
@@ -36,11 +39,27 @@ def inside(annotation: object) -> list[type[BaseModel]]:
 
 
 def test_every_mapping_of_the_file_is_a_section_of_the_page() -> None:
-    assert models_below(FileConfig) == set(SECTIONS.values())
+    assert models_below(WholeFile) == set(SECTIONS.values())
+
+
+def test_every_mapping_of_every_kind_of_receiver_is_a_section_of_the_page() -> None:
+    sections = receiver_sections(notifiers())
+    for kind, spec in notifiers().items():
+        below = models_below(spec.settings) - {spec.settings}
+        assert below <= {*sections.values(), *SECTIONS.values()}, kind
+        assert f"receivers[].{kind}_configs[]" in sections
+
+
+def test_what_a_kind_falls_back_to_is_a_key_of_global() -> None:
+    for kind, spec in notifiers().items():
+        known = keys_at(settings_of(spec), ())
+        for setting, key in spec.globals.items():
+            assert key in keys_at(WholeFile, ("global",)), f"{kind}: {key}"
+            assert setting in known or setting in spec.settings.model_fields, f"{kind}: {setting}"
 
 
 def test_every_key_has_a_description() -> None:
-    for model in SECTIONS.values():
+    for model in (*SECTIONS.values(), *receiver_sections(notifiers()).values()):
         assert model.__doc__
         for name, info in model.model_fields.items():
             assert info.description, f"{model.__name__}.{name}"
@@ -49,7 +68,7 @@ def test_every_key_has_a_description() -> None:
 
 def test_the_page_is_current() -> None:
     page = PAGE.read_text()
-    assert page == with_reference(page), "run: python tests/config/test_config_docs.py"
+    assert page == with_reference(page, notifiers()), "run: python tests/config/test_config_docs.py"
 
 
 def test_the_configs_on_the_page_are_right(load: Callable[[str], Config]) -> None:
@@ -59,7 +78,7 @@ def test_the_configs_on_the_page_are_right(load: Callable[[str], Config]) -> Non
 
 @pytest.fixture(scope="module")
 def validator(params: Params) -> Draft202012Validator:
-    schema = config_schema(params)
+    schema = config_schema(params, NOTIFIERS)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
@@ -68,7 +87,12 @@ GOOD = [
     (ROOT / "examples/tidegauge.yaml").read_text(),
     "rules: [{name: a, match: up, detector: baseline, params: {season: day, lags: [1, 2]}, levels: {info: 1}, for: 0}]",
     "rules: [{name: a, match: up, levels: {info: {detector: river, params: {model: x}, at: 2, for: 1m, clear: 2}}}]",
-    "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x}\nlimits: {idle_after: 1h30m}",
+    "rules: [{name: a, match: up, detector: baseline}]\nlimits: {idle_after: 1h30m}\noncall: 3",
+    "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x, routes: [{match: {code: 500}}]}\n"
+    "receivers: [{name: x, slack_configs: [{api_url: y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
+    "time_intervals: [{name: t, time_intervals: [{years: [2026], days_of_month: ['1:7', -1]}]}]\n"
+    "dependencies: {a: [b]}\nmaintenance: [{name: m, matchers: ['a=b'], starts_at: 2026-12-01T22:00, duration: 1h}]\n"
+    "desk: {tokens: [{name: ann, role: admin, token_file: f}]}",
 ]
 
 
@@ -94,6 +118,11 @@ def test_what_the_loader_accepts_is_valid(
         "rules: [{name: a, match: up, detector: baseline, for: 30}]",
         "rules: [{name: a, match: up, detector: baseline, labels: }]",
         "rules: [{name: a, match: up, detector: baseline}]\nkafak: {}",
+        "route: {reciever: x}\nreceivers: [{name: x}]",
+        "route: {receiver: x}\nreceivers: [{name: x, slak_configs: []}]",
+        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: y, color: blue}]}]",
+        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: y, timeout: 3}]}]",
+        "storm: {groups: 3}",
     ],
 )
 def test_what_an_editor_should_underline_is_invalid(
@@ -107,9 +136,10 @@ def test_what_an_editor_should_underline_is_invalid(
 def test_every_key_of_the_file_is_in_the_schema(validator: Draft202012Validator) -> None:
     schema = validator.schema
     assert isinstance(schema, dict)
-    for model in set(SECTIONS.values()) - {FileConfig}:
-        assert set(schema["$defs"][model.__name__]["properties"]) == set(keys_at(model, ()))
+    for model in set(SECTIONS.values()) - {WholeFile}:
+        properties = set(schema["$defs"][model.__name__]["properties"])
+        assert properties - {f"{kind}_configs" for kind in NOTIFIERS} == set(keys_at(model, ()))
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_reference(PAGE.read_text()))
+    PAGE.write_text(with_reference(PAGE.read_text(), notifiers()))

@@ -5,16 +5,20 @@ from collections.abc import Callable
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from schemas.config import Config, ConfigErrors
-from schemas.config.models import DESK_KEYS, FileConfig, FileLevel, FileRule, Kafka, Limits, Snapshots, Topics
+from schemas.config.desk.alertmanager import AlertmanagerPart, FileInhibitRule, FileInterval, FileReceiver, FileRoute
+from schemas.config.desk.own import FileDesk, FileMaintenance, FileToken, OwnPart
+from schemas.config.models import UNREAD_KEYS, FileLevel, FileRule, Kafka, Limits, Snapshots, Topics, WholeFile
 from schemas.config.words import keys_at
 from schemas.levels import LEVELS
+from tests.config.standins import load_desk
 
 Load = Callable[[str], Config]
 KEYS = sorted(
-    {key for m in (FileConfig, FileRule, FileLevel, Kafka, Limits, Snapshots, Topics) for key in keys_at(m, ())}
-    | {*LEVELS, *DESK_KEYS, "half_life_s", "season", "model", "a.b", "", "<<"}
+    {key for m in (WholeFile, FileRule, FileLevel, Kafka, Limits, Snapshots, Topics) for key in keys_at(m, ())}
+    | {*LEVELS, *UNREAD_KEYS, "half_life_s", "season", "model", "a.b", "", "<<"}
 )
 SCALARS = st.one_of(
     st.none(),
@@ -47,7 +51,55 @@ RULES = st.fixed_dictionaries(
 )
 CONFIGS = ANY | st.fixed_dictionaries(
     {"rules": st.lists(RULES | ANY, max_size=3)},
-    optional={key: ANY for key in keys_at(FileConfig, ()) if key != "rules"},
+    optional={key: ANY for key in keys_at(WholeFile, ()) if key != "rules"},
+)
+DESK_SCALARS = SCALARS | st.sampled_from(
+    [
+        "a=b",
+        'a=~"b|c"',
+        "x",
+        "t",
+        "5m",
+        "0",
+        "...",
+        "monday:friday",
+        "1:7",
+        "-1",
+        "09:00",
+        "24:00",
+        "2026",
+        "Europe/Berlin",
+    ]
+)
+DESK_ANY = DESK_SCALARS | st.lists(DESK_SCALARS, max_size=3)
+
+
+def section(*models: type[BaseModel], **keys: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    """Some of the keys that a mapping knows, with anything in them but where `keys` says what."""
+    known = dict.fromkeys((key for model in models for key in keys_at(model, ())), DESK_ANY)
+    return st.fixed_dictionaries({}, optional={**known, **keys}) | DESK_SCALARS
+
+
+ROUTES = st.recursive(
+    section(FileRoute),
+    lambda inner: section(FileRoute, receiver=st.just("x"), routes=st.lists(inner, max_size=2)),
+    max_leaves=4,
+)
+DESKS = section(
+    AlertmanagerPart,
+    OwnPart,
+    route=ROUTES,
+    receivers=st.lists(
+        section(FileReceiver, name=st.sampled_from("xy"), slack_configs=ANY, email_configs=ANY, jira_configs=ANY),
+        max_size=2,
+    ),
+    inhibit_rules=st.lists(section(FileInhibitRule), max_size=2),
+    time_intervals=st.lists(
+        st.fixed_dictionaries({"name": DESK_SCALARS, "time_intervals": st.lists(section(FileInterval), max_size=2)})
+    ),
+    maintenance=st.lists(section(FileMaintenance), max_size=2),
+    desk=section(FileDesk, tokens=st.lists(section(FileToken), max_size=2)),
+    dependencies=ANY | st.dictionaries(st.sampled_from("abc"), st.lists(st.sampled_from("abc"))),
 )
 
 
@@ -62,7 +114,7 @@ def check(load: Load, text: str) -> None:
             assert error.path
             assert len(str(error).splitlines()) == 1
     else:
-        assert config.rules
+        assert config.rules or config.desk.receivers
 
 
 @given(st.text(max_size=200) | st.text("abc: -[]{}&*#!|>'\"\n\t%@`?<,~0.\\x", max_size=80))
@@ -74,6 +126,12 @@ def test_any_text_is_a_config_or_config_errors(load: Load, text: str) -> None:
 @given(CONFIGS, st.booleans())
 def test_any_tree_is_a_config_or_config_errors(load: Load, tree: object, flow: bool) -> None:
     check(load, yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True))
+
+
+@settings(max_examples=400)
+@given(DESKS, st.booleans())
+def test_any_desk_is_a_desk_or_config_errors(tree: object, flow: bool) -> None:
+    check(load_desk, yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True))
 
 
 GOOD = {

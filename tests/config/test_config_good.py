@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import read_config
-from schemas.config import Config, Limits
+from schemas.config import Config, Limits, desk_without_route
 from schemas.levels import Border, Op
 
 Load = Callable[[str], Config]
@@ -72,6 +72,7 @@ def test_the_contracts_example_is_read_as_it_says(load: Load) -> None:
 
 def test_everything_but_rules_has_a_default(load: Load) -> None:
     config = load(MINIMAL)
+    assert config.desk == desk_without_route()
     assert (config.version, config.kafka.bootstrap, config.kafka.group) == (1, "127.0.0.1:9092", "tidegauge")
     assert [(i.topic, i.format, i.keyed_by_series) for i in config.inputs] == [("metrics", "auto", False)]
     assert config.topics.model_dump() == {
@@ -87,7 +88,7 @@ def test_everything_but_rules_has_a_default(load: Load) -> None:
     assert config.limits == Limits(
         max_series=1_000_000, max_future_s=600, idle_after_s=259_200, stale_after_s=3600, tombstone_after_s=3600
     )
-    assert config.desk == {}
+
     assert config.rules[0].stale_after_s == 3600.0
 
 
@@ -154,21 +155,19 @@ def test_scores_of_different_detectors_are_not_compared(load: Load) -> None:
 
 def test_yaml_words_mean_what_they_look_like(load: Load) -> None:
     text = (
-        "global: {start: 09:00, day: 2026-11-23, on: off}\nx: &x {team: no, zip: '0123', at: 12:30:45}\n".replace(
-            "x: &x", "automation: &x"
-        )
+        "oncall: {start: 09:00, day: 2026-11-23, on: off}\nautomation: &x {team: no, zip: '0123', at: 12:30:45}\n"
         + rule("detector: baseline\n    labels:\n      <<: *x\n      team: yes")
         + "limits: {max_series: 2_000}\n"
     )
     config = load(text)
-    assert config.desk["global"] == {"start": "09:00", "day": "2026-11-23", "on": "off"}
+    assert config.unread["oncall"] == {"start": "09:00", "day": "2026-11-23", "on": "off"}
     assert config.rules[0].labels == (("at", "12:30:45"), ("team", "yes"), ("zip", "0123"))
     assert config.limits.max_series == 2000
 
 
-def test_the_desks_keys_are_kept_unread(load: Load) -> None:
-    text = f"route: {{receiver: x}}\nreceivers: [{{name: x}}]\noncall:\n{MINIMAL}\n"
-    assert load(text).desk == {"route": {"receiver": "x"}, "receivers": [{"name": "x"}], "oncall": None}
+def test_keys_that_nothing_reads_yet_are_kept(load: Load) -> None:
+    text = f"automation: {{restart: yes}}\noncall:\n{MINIMAL}\n"
+    assert load(text).unread == {"automation": {"restart": "yes"}, "oncall": None}
 
 
 SAME = [

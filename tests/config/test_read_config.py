@@ -40,6 +40,45 @@ def test_a_file_that_cant_be_read_says_why(tmp_path: Path, content: bytes | None
     assert str(found.value) == f"{path}:{says}"
 
 
+def test_included_files_and_templates_are_looked_for_beside_the_file_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DB", "sqlite:///elsewhere.db")
+    (tmp_path / "am" / "texts").mkdir(parents=True)
+    (tmp_path / "c.yaml").write_text("include: [am/alertmanager.yml]\ndesk: {database: '${env:DESK_DB}'}")
+    (tmp_path / "am" / "alertmanager.yml").write_text(
+        "route: {receiver: x}\nreceivers: [{name: x}]\ntemplates: ['texts/*.tmpl']"
+    )
+    (tmp_path / "am" / "texts" / "a.tmpl").write_text("A")
+    desk = read_config(tmp_path / "c.yaml", need_rules=False).desk
+    assert desk.templates == {str(tmp_path / "am" / "texts" / "a.tmpl"): "A"}
+    assert (desk.route.receiver, desk.server.database_url) == ("x", "sqlite:///elsewhere.db")
+
+
+def test_an_included_file_that_cant_be_read_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    (tmp_path / "b.yaml").write_bytes(b"\xff")
+    path.write_text("include:\n  - a.yaml\n  - b.yaml")
+    with pytest.raises(ConfigErrors) as found:
+        read_config(path, need_rules=False)
+    assert str(found.value).splitlines() == [
+        f"{path}:2: include[0]: {tmp_path / 'a.yaml'}: no such file",
+        f"{path}:3: include[1]: {tmp_path / 'b.yaml'}: not UTF-8 (byte 0xff); save the file as UTF-8",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("Asia/Tokyo", "Asia/Tokyo"), (":Asia/Tokyo", "Asia/Tokyo"), ("../x", "UTC")]
+)
+def test_the_machines_time_zone_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, expected: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    path = tmp_path / "c.yaml"
+    path.write_text("time_intervals: [{name: t, time_intervals: [{location: Local}]}]")
+    assert read_config(path, need_rules=False).desk.time_intervals["t"][0].location == expected
+
+
 def test_a_folder_is_no_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match="is a folder; name the file in it"):
         read_config(tmp_path)

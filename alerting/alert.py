@@ -23,8 +23,10 @@ Reason = Literal[
     "some_resolved",
     "all_resolved",
     "repeat_interval",
+    "flapping_started",
+    "flapping_stopped",
 ]
-What = Literal["new", "raised", "lowered", "same", "resolved", "departed"]
+What = Literal["new", "raised", "lowered", "same", "flapping", "resolved", "departed"]
 GroupKind = Literal["group", "digest", "storm"]
 
 
@@ -93,6 +95,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     departed: its routes lead elsewhere now (its level changed, or the config); to this receiver it has ended.
     muted: the reason that stood last, as logged; None where nothing held it back.
+    told_s: None with a `told_status` where it was held back and the newest message left it out: its end is still owed.
     """
 
     fingerprint: str

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from alerting.escaping import ESCAPES, Channel
-from alerting.go_functions import FUNCTIONS, TEXT_CHARS_MAX, SafeText, bounded, is_method, items
+from alerting.go_functions import FUNCTIONS, is_method, items
+from alerting.go_printf import TEXT_CHARS_MAX, SafeText, bounded
 from alerting.go_time import Moment, Seconds
 from alerting.go_tree import Branch, BrokenTemplate, Defines, Include, Leave, Node, Operand, Output, Pipe, Text
 from alerting.go_values import GoObject, go_text, go_type, truth

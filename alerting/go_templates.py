@@ -6,11 +6,11 @@ construction that nobody could read, and messages would name lines of a text tha
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal, NoReturn
 
 from alerting.go_functions import FUNCTIONS
+from alerting.go_lexer import Token, lexed
 from alerting.go_tree import Branch, BrokenTemplate, Defines, Include, Leave, Node, Operand, Output, Parsed, Pipe, Text
 from schemas.config.errors import suggestion
 from schemas.promql_text import Scanner
@@ -49,30 +49,12 @@ def parse(text: str) -> Parsed:
     return _Parser(text).parsed()
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    line: int
-    spaced: bool  # white space stood before it
-
-
-_TOKEN = re.compile(
-    r"""(?P<space>\s+) | (?P<end>-?\}\}) | (?P<string>"(?:\\.|[^"\\\n])*"|`[^`]*`) | (?P<char>'(?:\\.|[^'\\\n])+')
-    | (?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))
-    | (?P<field>\.[^\W\d]\w*) | (?P<dot>\.) | (?P<variable>\$\w*) | (?P<word>[^\W\d]\w*) | (?P<op>:=|=|\||\(|\)|,)""",
-    re.VERBOSE,
-)
-_COMMENT = re.compile(r"\{\{(-\s)?\s*/\*.*?\*/\s*?(\s-)?\}\}", re.DOTALL)
-
-
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._text = text
         self._defines: Defines = {}
-        self._items = list(self._lexed())
+        self._items = list(lexed(text))
         self._next = 0
-        self._tokens: list[_Token] = []
+        self._tokens: list[Token] = []
         self._at = 0
         self._line = 1
         self._scopes: list[set[str]] = [{"$"}]
@@ -84,47 +66,6 @@ class _Parser:
         if closer:
             self._fail(f"{closer} closes nothing; take it out, or put its if, range or with before it")
         return Parsed(body, self._defines)
-
-    # --- letters to actions
-
-    def _lexed(self) -> Iterator[str | list[_Token]]:
-        """Texts and actions in turn. White space that `{{-` and `-}}` take away is gone."""
-        position, trims = 0, False
-        text = self._text
-        while True:
-            start = text.find("{{", position)
-            raw = text[position : start if start >= 0 else len(text)]
-            trims_before = start >= 0 and text[start + 2 : start + 3] == "-" and text[start + 3 : start + 4].isspace()
-            raw = raw.lstrip(" \t\r\n") if trims else raw
-            yield raw.rstrip(" \t\r\n") if trims_before else raw
-            if start < 0:
-                return
-            if comment := _COMMENT.match(text, start):
-                position, trims = comment.end(), comment.group(2) is not None
-                continue
-            tokens, position, trims = self._action(start + (3 if trims_before else 2))
-            yield tokens
-
-    def _action(self, start: int) -> tuple[list[_Token], int, bool]:
-        tokens: list[_Token] = []
-        position, spaced = start, True
-        line = self._text.count("\n", 0, start) + 1
-        while True:
-            found = _TOKEN.match(self._text, position)
-            if not found:
-                if position >= len(self._text):
-                    raise BrokenTemplate("{{ has no }}; close it", line)
-                raise BrokenTemplate(_unreadable(self._text[position : position + 20]), line)
-            kind, position = str(found.lastgroup), found.end()
-            if kind == "end":
-                trims = found.group() == "-}}"
-                if trims and not spaced:
-                    raise BrokenTemplate("-}} needs a space before it", line)
-                return tokens or [_Token("empty", "", line, spaced)], position, trims
-            if kind != "space":
-                tokens.append(_Token(kind, found.group(), line, spaced))
-            line += found.group().count("\n")
-            spaced = kind == "space"
 
     # --- actions to nodes
 
@@ -308,7 +249,7 @@ class _Parser:
             self._at += 1
         return tuple(fields)
 
-    def _constant(self, token: _Token) -> object:
+    def _constant(self, token: Token) -> object:
         if token.kind == "number":
             try:
                 return int(token.text, 0)
@@ -340,15 +281,9 @@ class _Parser:
         if token := self._peek():
             self._fail(f"unexpected {token.text}")
 
-    def _peek(self) -> _Token | None:
+    def _peek(self) -> Token | None:
         token = self._tokens[self._at] if self._at < len(self._tokens) else None
         return None if token is None or token.kind == "empty" else token
 
     def _fail(self, message: str) -> NoReturn:
         raise BrokenTemplate(message, self._line)
-
-
-def _unreadable(rest: str) -> str:
-    if rest[0] in "\"`'":
-        return f"a text that starts with {rest[0]} has no end"
-    return f"unexpected {rest.split()[0] if rest.split() else rest!r}"

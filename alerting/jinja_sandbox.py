@@ -15,7 +15,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from alerting import escaping
-from alerting.go_functions import TEXT_CHARS_MAX, bounded, humanize_duration
+from alerting.go_functions import humanize_duration
+from alerting.go_printf import TEXT_CHARS_MAX, bounded
 from alerting.go_time import Moment, Seconds
 from alerting.go_values import GoObject, Listing, Missing, Pairs, go_text
 from alerting.sparkline import sparkline

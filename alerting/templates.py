@@ -19,7 +19,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from alerting import go_run, go_templates, jinja_sandbox, texts
 from alerting.alert import Alert, Group, Notification, Told
 from alerting.escaping import Channel
-from alerting.go_functions import TEXT_CHARS_MAX
+from alerting.go_printf import TEXT_CHARS_MAX
 from alerting.go_tree import BrokenTemplate, Defines, Parsed
 from alerting.named_templates import NAMED_TEMPLATES
 from alerting.template_data import Fields, Look, data

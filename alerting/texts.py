@@ -12,30 +12,22 @@ Plain text: whoever puts it into a message escapes it for the channel (`escaping
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alerting.alert import Alert, Notification, Reason, Told, What
 from alerting.escaping import clip, line, web_address
 from alerting.sparkline import sparkline
+from alerting.subjects import common_labels as common_labels
+from alerting.subjects import name as name
+from alerting.subjects import subject
 from schemas.alert import rfc3339
 from schemas.duration import format_duration
 from schemas.levels import LEVELS, LevelName
 
 Link = Callable[[str, str], str]
 TITLE_CHARS_MAX = 200
-_NAME_CHARS, _VALUE_CHARS = 60, 40  # in a title, of a rule's name and of one label's value
 COLOURS: dict[LevelName | None, str] = {"critical": "#d92d20", "warning": "#f79009", "info": "#2e90fa", None: "#12b76a"}
 ICONS: dict[LevelName | None, str] = {"critical": "🔴", "warning": "🟠", "info": "🔵", None: "🟢"}
-
-# Labels that say where, most telling first: their values are known by sight and stand without the name.
-_PLACES = (
-    "service", "app", "application", "job", "deployment", "component", "cluster", "namespace", "environment", "env",
-    "region", "zone", "datacenter", "host", "hostname", "instance", "node", "pod", "container", "device", "mountpoint",
-    "topic", "queue", "database", "endpoint", "path",
-)  # fmt: skip
-# Labels that say what or for whom, not where.
-_NOT_PLACES = {"alertname", "metric", "__name__", "severity", "level", "rule", "team", "owner", "prometheus", "monitor"}
-_PLACES_SHOWN, _NAMES_SHOWN = 3, 2
 
 REASONS: dict[Reason, str] = {
     "first_notification": "first message",
@@ -59,37 +51,17 @@ _NEWS: dict[What, str] = {
 }
 
 
-def name(alert: Alert) -> str:
-    """The rule, by the name that people gave it."""
-    return line(_raw_name(alert))
-
-
-def _raw_name(alert: Alert) -> str:
-    return alert.labels.get("alertname") or alert.rule or alert.labels.get("metric") or "alert"
-
-
 def level(note: Notification) -> LevelName | None:
     """The highest that fires; None where all of it has ended."""
     return max((told.alert.level for told in note.firing), key=LEVELS.index, default=None)
 
 
-def common_labels(told: Iterable[Told]) -> dict[str, str]:
-    """Labels that all alerts have alike, as the alerts have them."""
-    common: dict[str, str] | None = None
-    for one in told:
-        labels = one.alert.labels
-        common = dict(labels) if common is None else {k: v for k, v in common.items() if labels.get(k) == v}
-        if not common:
-            break
-    return common or {}
-
-
 def title(note: Notification, limit: int = TITLE_CHARS_MAX) -> str:
     """One line: how bad, what, where, how many."""
     told = note.firing or note.alerts
-    subject = _subject(told)
+    what = subject(told)
     count = f", {_alerts(len(told))}" if len(told) > 1 else ""
-    return clip(f"{_status(note)}: {line(subject)}{count}{_tail(note, told)}", limit)
+    return clip(f"{_status(note)}: {line(what)}{count}{_tail(note, told)}", limit)
 
 
 def summary(alert: Alert) -> str:
@@ -110,7 +82,7 @@ def head(told: Told) -> str:
         word = f"{alert.level.capitalize()} (was {told.previous_level})"
     else:
         word = alert.level.capitalize()
-    return f"{word}: {_subject([told])}"
+    return f"{word}: {subject([told])}"
 
 
 def values(alert: Alert) -> str:
@@ -265,57 +237,6 @@ def _tail(note: Notification, told: Sequence[Told]) -> str:
 
 def _ended_s(alert: Alert) -> float:
     return alert.updated_s if alert.ends_at_s is None else alert.ends_at_s
-
-
-def _subject(told: Sequence[Told]) -> str:
-    """What and where, of one alert or of many."""
-    if not told:
-        return "nothing left"
-    # Cleaned last: of 10,000 alerts few names differ.
-    ranks: dict[str, tuple[int, int]] = {}
-    for one in told:
-        raw = _raw_name(one.alert)
-        rank, count = ranks.get(raw, (0, 0))
-        ranks[raw] = max(rank, LEVELS.index(one.alert.level)), count + 1
-    raws = sorted(ranks, key=lambda rule: (*(-number for number in ranks[rule]), rule))
-    rules = list(dict.fromkeys(line(raw, _NAME_CHARS) for raw in raws))
-    what = _some(rules)
-    common = common_labels(told)
-    metric = line(common.get("metric", ""), _NAME_CHARS)
-    # "unusual" says nothing alone; "errors (errors)" says nothing twice.
-    if len(rules) == 1 and metric and metric not in rules[0]:
-        what += f" ({metric})"
-    where = _where(common) or _differing(told, common)
-    return f"{what} on {where}" if where else what
-
-
-def _where(labels: Mapping[str, str]) -> str:
-    shown = [line(labels[place], _VALUE_CHARS) for place in _PLACES if labels.get(place)]
-    others = sorted(set(labels) - set(_PLACES) - _NOT_PLACES)
-    shown += [f"{line(label, _VALUE_CHARS)}={line(labels[label], _VALUE_CHARS)}" for label in others if labels[label]]
-    return ", ".join(dict.fromkeys(shown[:_PLACES_SHOWN]))
-
-
-def _differing(told: Sequence[Told], common: Mapping[str, str]) -> str:
-    """Where alerts have no place in common: the places themselves, by the most telling label that all of them have."""
-    for place in _PLACES:
-        if place in common or place not in told[0].alert.labels:
-            continue
-        seen = {one.alert.labels.get(place, "") for one in told}
-        if "" not in seen:
-            first = [line(value, _VALUE_CHARS) for value in sorted(seen)[:_NAMES_SHOWN]]
-            return _some([*first, *[""] * (len(seen) - len(first))])
-    return ""
-
-
-def _some(names: Sequence[str]) -> str:
-    """
-    >>> _some(["a"]), _some(["a", "b"]), _some(["a", "b", "c", "d"])
-    ('a', 'a and b', 'a, b and 2 more')
-    """
-    if len(names) <= _NAMES_SHOWN:
-        return " and ".join(names)
-    return f"{', '.join(names[:_NAMES_SHOWN])} and {len(names) - _NAMES_SHOWN} more"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -135,6 +135,22 @@ def test_ten_thousand_alerts_are_one_card(settings: dict[str, str]) -> None:
     assert "10000 alerts" in json.dumps(body_of(hostile.many(10_000), **settings))
 
 
+@pytest.mark.parametrize("letter", ["x", "漢", "😀", '"', "\\"])
+def test_a_dozen_long_alerts_are_as_many_as_fit(letter: str) -> None:
+    long = [
+        told(
+            alert(
+                {"alertname": f"a{i}", "x": letter * 600}, why=letter * 400, annotations={"description": letter * 600}
+            )
+        )
+        for i in range(12)
+    ]
+    _, letters = read(body_of(note(*long)))
+    shown = [text for text in letters if text.startswith("Critical: a")]
+    assert len(shown) >= 2
+    assert f"and {12 - len(shown)} more" in letters or len(shown) == 12
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"webhook_url": None}, {"webhook_url_file": "x"}, {"text": "{{ .X"}, {"title": "{% x %}"}, {"colour": "red"}],

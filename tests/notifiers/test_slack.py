@@ -13,7 +13,7 @@ from alerting.alert import Notification
 from alerting.notifiers.base import Context, HttpCall, Notifier, Refused, Reply, Retry
 from alerting.templates import Templates
 from tests.doubles.http import Fault
-from tests.doubles.slack import TOKEN, Slack, SlackError, check_message, controls, markdown_of
+from tests.doubles.slack import TOKEN, Slack, SlackError, check_message, controls, markdown_of, marked_up
 from tests.notifiers import hostile
 from tests.notifiers.notes import alert, note, resolved, told
 from tests.notifiers.talk import DESK, answered, asked, notifier, talk
@@ -292,7 +292,9 @@ IN_JINJA = {
 def test_no_label_becomes_markup_whatever_it_says(settings: dict[str, str], one: Notification) -> None:
     body = body_of(one, **settings)
     check_message(body)
-    for control in controls(body):
+    found = controls(body)
+    assert sum(text.count("<") + text.count(">") for text in marked_up(body)) == 2 * len(found)
+    for control in found:
         # Only links that we made of web addresses, with words of our own.
         address, _, words = control.partition("|")
         assert address.startswith(("http://", "https://"))

@@ -1,5 +1,6 @@
 """What a person reads first, and sees: the form of each kind of message, and that no alert is too odd to be told."""
 
+import re
 import struct
 import threading
 
@@ -104,6 +105,13 @@ def test_escapes_leave_no_control_and_no_direction_mark(text: str) -> None:
         escape(text).encode()
     assert "\n" not in line(text)
     assert not set(web_address(text)) & set("<>\"'| \n\\")
+
+
+@given(hostile.TEXTS)
+def test_no_sign_that_a_channel_obeys_is_left(text: str) -> None:
+    assert not set(ESCAPES["html"](text)) & set("<>\"'")
+    assert not set(ESCAPES["slack"](text)) & set("<>")
+    assert not set(re.sub(r"\\.", "", ESCAPES["markdown"](text))) & set("[]()*_`<>#!|~")
 
 
 @given(st.lists(st.floats()), st.integers(1, 40))

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from alerting.alert import Notification
-from alerting.escaping import line
 from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Refused, Reply, Retry
 from alerting.notifiers.labels import LabelSet, evidence, label_sets
 from alerting.notifiers.wire import JSON_HEADERS, json_body, said, settle
+from alerting.words.escaping import line
 from schemas.alert import rfc3339
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from alerting import texts
 from alerting.alert import Notification
-from alerting.escaping import clip, line, plain
 from alerting.notifiers.base import AppriseCall, Context, Conversation, Handle, Notifier, Refused
 from alerting.notifiers.wire import said
-from alerting.templates import TemplateText
+from alerting.words import texts
+from alerting.words.escaping import clip, line, plain
+from alerting.words.templates import TemplateText
 from schemas.config.section import Section
 from schemas.config.values import SecretText
 from schemas.secret import Secret

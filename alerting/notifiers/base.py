@@ -73,7 +73,8 @@ Call = HttpCall | MailCall | KafkaCall | AppriseCall
 class Reply:
     """What came back. HTTP: status, lower-case header names, at most 64 KiB of body. Others: 200, or 599 and a text.
 
-    Where nothing came back (refused, timed out, cut off) the conversation ends: the shell tries again from its start.
+    Where nothing came back (refused, timed out, cut off) the shell throws a `Retry` into the conversation, which may know
+    somebody else to ask; where it doesn't, it begins again later.
     """
 
     status: int
@@ -101,7 +102,7 @@ class Refused(Exception):
 class Context:
     """What the shell lends a notifier: secrets behind their references, texts, links, the time.
 
-    text: renders a template of the settings for this notification (see `alerting/templates.py`).
+    text: renders a template of the settings for this notification (see `alerting/words/templates.py`).
     link: kinds `alert` (a fingerprint), `group`, `silence` (a fingerprint) to an address of the desk.
     """
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from alerting import texts
 from alerting.alert import Notification, Told
-from alerting.escaping import clip, line, markdown, plain, web_address
 from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Refused, Reply, Retry
 from alerting.notifiers.wire import JSON_HEADERS, json_body, said, secret_of, settle
-from alerting.templates import TemplateText, Written
+from alerting.words import texts
+from alerting.words.escaping import clip, line, markdown, plain, web_address
+from alerting.words.templates import TemplateText, Written
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretText

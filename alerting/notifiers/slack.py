@@ -11,9 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, model_validator
 
-from alerting import pictures, texts
 from alerting.alert import Alert, Notification
-from alerting.escaping import line
 from alerting.notifiers.base import (
     Call,
     Context,
@@ -27,6 +25,8 @@ from alerting.notifiers.base import (
 )
 from alerting.notifiers.slack_message import Message, SlackTexts, changes, message, plain_message
 from alerting.notifiers.wire import json_body, retry_after_s, said, secret_of, settle
+from alerting.words import pictures, texts
+from alerting.words.escaping import line
 from schemas.config.http_config import HttpConfig
 from schemas.config.values import Duration, SecretText, WebAddress
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import Field
 
-from alerting import texts
 from alerting.alert import Notification, Told
-from alerting.escaping import clip, slack, web_address
 from alerting.notifiers.base import Context
-from alerting.templates import TemplateText, Written
+from alerting.words import texts
+from alerting.words.escaping import clip, slack, web_address
+from alerting.words.templates import TemplateText, Written
 from schemas.config.section import Section
 
 BLOCKS_MAX = 50

@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from alerting.alert import Group
-from alerting.escaping import line
 from alerting.notifiers.base import Context, Refused, Reply, Retry
+from alerting.words.escaping import line
 from schemas.secret import SHOWN, Secret
 
 JSON_HEADERS = {"Content-Type": "application/json"}

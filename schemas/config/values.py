@@ -5,7 +5,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from schemas.config.errors import shown, suggestion
 from schemas.duration import parse_duration_s
@@ -158,7 +158,9 @@ InputFormat = Annotated[str, AfterValidator(_format), WithJsonSchema({"type": "s
 Bootstrap = Annotated[str, AfterValidator(_bootstrap)]
 Match = Annotated[Selector, PlainValidator(_match), WithJsonSchema({"type": "string", "minLength": 1})]
 LevelAt = Annotated[str | float, PlainValidator(_at), WithJsonSchema({"type": ["string", "number"]})]
-SecretText = Annotated[Secret, PlainValidator(_secret), WithJsonSchema({"type": "string", "minLength": 1})]
+SecretText = Annotated[
+    Secret, PlainValidator(_secret), PlainSerializer(str), WithJsonSchema({"type": "string", "minLength": 1})
+]
 """In the file `${env:NAME}`, `file:PATH`, or the secret itself; never shown again."""
 WebAddress = Annotated[
     str, AfterValidator(web_address), WithJsonSchema({"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"})

@@ -1,7 +1,7 @@
 """Alerts, routes and groups for tests of the rules: what a test doesn't name has a dull value."""
 
 from alerting.alert import Alert, Group, Member
-from alerting.routing import group_id
+from alerting.noise.routing import group_id
 from schemas.desk import Dependency, Desk, InhibitRule, Maintenance, Receiver, Route, TimeInterval
 from schemas.levels import LevelName
 from schemas.matchers import Matchers

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from alerting.dependencies import Outages
+from alerting.noise.dependencies import Outages
 from schemas.desk import Dependency
 from tests.alerting.making import alert
 

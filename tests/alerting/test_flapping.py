@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.flapping import SAMPLE_S, STATES, FlapState, is_idle, percent, settles_at_s, step
+from alerting.noise.flapping import SAMPLE_S, STATES, FlapState, is_idle, percent, settles_at_s, step
 from schemas.desk import Flapping
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from alerting.alert import Alert, Member, Muted, Reason, What
-from alerting.flush import Change, Flush, first_flush_s, flush, next_flush_on_change, notification_id
+from alerting.noise.flush import Change, Flush, first_flush_s, flush, next_flush_on_change, notification_id
 from schemas.desk import Route
 from schemas.levels import LevelName
 from tests.alerting.making import alert, group, member, route

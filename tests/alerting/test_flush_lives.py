@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Alert, Group, Member, Muted, Notification
-from alerting.flush import flush, next_flush_on_change
+from alerting.noise.flush import flush, next_flush_on_change
 from schemas.levels import LEVELS, LevelName
 from tests.alerting.making import alert, group, member, route
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Alert
-from alerting.inhibition import Inhibitor
+from alerting.noise.inhibition import Inhibitor
 from schemas.desk import InhibitRule
 from schemas.matchers import Matchers
 from tests.alerting.making import alert

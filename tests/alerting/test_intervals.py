@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerting.intervals import contains, why
+from alerting.noise.intervals import contains, why
 from schemas.desk import Span, TimeInterval
 from tests.alerting.making import route
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.maintenance import open_until_s, windows
+from alerting.noise.maintenance import open_until_s, windows
 from schemas.desk import Maintenance
 from schemas.matchers import Matchers
 

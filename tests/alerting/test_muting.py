@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from alerting.alert import Alert, Mute, Muted
-from alerting.muting import MUTES, Muters, Snooze
-from alerting.silences import Silence
+from alerting.noise.muting import MUTES, Muters, Snooze
+from alerting.noise.silences import Silence
 from schemas.desk import Dependency, Desk, Flapping, InhibitRule, Maintenance, Route, Span, TimeInterval
 from schemas.matchers import Matchers
 from tests.alerting.making import alert, desk, route

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 
-from alerting.routing import group_id, group_key, group_labels, places, routes_for
+from alerting.noise.routing import group_id, group_key, group_labels, places, routes_for
 from schemas.desk import Route
 from schemas.matchers import Matchers
 from tests.alerting.making import alert, route

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting import backoff
-from alerting.breaker import COOL_MAX_S, COOL_S, FAILURES_MAX, TRANSITIONS, Act, Breaker, State
-from alerting.limits import TokenBucket
+from alerting.delivery import backoff
+from alerting.delivery.breaker import COOL_MAX_S, COOL_S, FAILURES_MAX, TRANSITIONS, Act, Breaker, State
+from alerting.delivery.limits import TokenBucket
 
 
 @given(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerting.silences import Silence, can_become, check, expire, preview, reminders
+from alerting.noise.silences import Silence, can_become, check, expire, preview, reminders
 from schemas.matchers import Matchers
 from tests.alerting.making import alert
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting import digest, storm
 from alerting.alert import Alert, Group, Notification, Told, What
-from alerting.flush import flush
+from alerting.noise import digest, storm
+from alerting.noise.flush import flush
 from schemas.desk import Storm
 from tests.alerting.making import alert, group, member, route
 

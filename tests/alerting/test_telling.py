@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from alerting.alert import Muted, Told
-from alerting.telling import VERDICTS, Hold, Now, Seen, Verdict, hold_of, in_order, now_of, seen_of
+from alerting.noise.telling import VERDICTS, Hold, Now, Seen, Verdict, hold_of, in_order, now_of, seen_of
 from tests.alerting.making import alert, member
 
 # By what was seen: what is told of a firing alert that is free, held back, starts to flap, flaps, has settled.

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from alerting.alert import Notification
 from alerting.notifiers.base import Context, MailCall, Notifier, Refused, Reply
-from alerting.templates import Templates
+from alerting.words.templates import Templates
 from pipeline.desk.smtp import send
 from tests.doubles.smtp import MailServer
 from tests.notifiers import hostile

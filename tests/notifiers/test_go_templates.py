@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.go_run import run
-from alerting.go_templates import is_go, parse
-from alerting.go_time import ZERO_TIME_S, Moment, Seconds
-from alerting.go_tree import BrokenTemplate
-from alerting.go_values import KV, GoObject, Listing, Struct
+from alerting.words.go_run import run
+from alerting.words.go_templates import is_go, parse
+from alerting.words.go_time import ZERO_TIME_S, Moment, Seconds
+from alerting.words.go_tree import BrokenTemplate
+from alerting.words.go_values import KV, GoObject, Listing, Struct
 
 AMTOOL = shutil.which("amtool")
 needs_amtool = pytest.mark.skipif(

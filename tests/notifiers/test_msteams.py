@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from alerting.alert import Notification
 from alerting.notifiers.base import Context, HttpCall, Notifier, Refused, Reply, Retry
 from alerting.notifiers.msteams import BODY_BYTES_MAX
-from alerting.templates import Templates
+from alerting.words.templates import Templates
 from tests.doubles.http import Fault, Request, Response
 from tests.doubles.teams import Teams, links, read, refusal
 from tests.notifiers import hostile

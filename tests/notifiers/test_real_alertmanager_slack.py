@@ -12,7 +12,7 @@ import httpx
 
 from alerting.alert import Notification
 from alerting.notifiers.base import Context, HttpCall, Reply
-from alerting.templates import Templates
+from alerting.words.templates import Templates
 from schemas.alert import rfc3339
 from tests.doubles.slack import TOKEN, Slack
 from tests.notifiers.notes import alert, note, told

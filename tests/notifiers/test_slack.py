@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from alerting.alert import Notification
 from alerting.notifiers.base import Context, HttpCall, Notifier, Refused, Reply, Retry
-from alerting.templates import Templates
+from alerting.words.templates import Templates
 from tests.doubles.http import Fault
 from tests.doubles.slack import TOKEN, Slack, SlackError, check_message, controls, markdown_of, marked_up
 from tests.notifiers import hostile

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert import Notification
-from alerting.escaping import ESCAPES, Channel
-from alerting.go_templates import parse
-from alerting.named_templates import NAMED_TEMPLATES
-from alerting.templates import FAILED_MARK, SAMPLE, BrokenTemplate, Templates, Written, checked
+from alerting.words.escaping import ESCAPES, Channel
+from alerting.words.go_templates import parse
+from alerting.words.named_templates import NAMED_TEMPLATES
+from alerting.words.templates import FAILED_MARK, SAMPLE, BrokenTemplate, Templates, Written, checked
 from tests.notifiers import hostile
 from tests.notifiers.notes import NOW_S, alert, note, resolved, told
 

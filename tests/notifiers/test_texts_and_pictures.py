@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from alerting import pictures, texts
 from alerting.alert import Alert, Notification
-from alerting.escaping import ESCAPES, clip, clip_bytes, line, plain, web_address
-from alerting.sparkline import sparkline
+from alerting.words import pictures, texts
+from alerting.words.escaping import ESCAPES, clip, clip_bytes, line, plain, web_address
+from alerting.words.sparkline import sparkline
 from schemas.levels import LevelName
 from tests.notifiers import hostile
 from tests.notifiers.notes import ERRORS, NOW_S, alert, note, resolved, told

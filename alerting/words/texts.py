@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from alerting.alert import Alert, Notification, Reason, Told, What
-from alerting.escaping import clip, line, web_address
-from alerting.sparkline import sparkline
-from alerting.subjects import common_labels as common_labels
-from alerting.subjects import name as name
-from alerting.subjects import subject
+from alerting.words.escaping import clip, line, web_address
+from alerting.words.sparkline import sparkline
+from alerting.words.subjects import common_labels as common_labels
+from alerting.words.subjects import name as name
+from alerting.words.subjects import subject
 from schemas.alert import rfc3339
 from schemas.duration import format_duration
 from schemas.levels import LEVELS, LevelName

@@ -2,7 +2,7 @@
 
 import re
 
-from alerting.go_values import go_text, go_type
+from alerting.words.go_values import go_text, go_type
 
 TEXT_CHARS_MAX = 131_072  # of any text that a function makes, and of what a template puts out
 _WIDTH_MAX = 1_000

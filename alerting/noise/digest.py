@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from alerting.alert import Alert, Group, Notification, Told
-from alerting.routing import group_id
-from alerting.telling import in_order
+from alerting.noise.routing import group_id
+from alerting.noise.telling import in_order
 
 
 def next_s(digest_s: float, after_s: float) -> float:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from alerting.go_tree import BrokenTemplate
+from alerting.words.go_tree import BrokenTemplate
 
 
 @dataclass(frozen=True)

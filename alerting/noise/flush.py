@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from alerting import digest
 from alerting.alert import Alert, Decision, Group, Member, Muted, Notification, Reason, Told, What
-from alerting.telling import VERDICTS, Hold, Verdict, hold_of, in_order, now_of, seen_of
+from alerting.noise import digest
+from alerting.noise.telling import VERDICTS, Hold, Verdict, hold_of, in_order, now_of, seen_of
 from schemas.desk import Route
 
 Change = Literal["new", "raised", "lowered", "resolved", "departed", "muted", "unmuted"]

@@ -14,12 +14,12 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
-from alerting import escaping
-from alerting.go_functions import humanize_duration
-from alerting.go_printf import TEXT_CHARS_MAX, bounded
-from alerting.go_time import Moment, Seconds
-from alerting.go_values import GoObject, Listing, Missing, Pairs, go_text
-from alerting.sparkline import sparkline
+from alerting.words import escaping
+from alerting.words.go_functions import humanize_duration
+from alerting.words.go_printf import TEXT_CHARS_MAX, bounded
+from alerting.words.go_time import Moment, Seconds
+from alerting.words.go_values import GoObject, Listing, Missing, Pairs, go_text
+from alerting.words.sparkline import sparkline
 from schemas.duration import format_duration
 
 STEPS_MAX = 200_000  # rounds of loops in one text

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from alerting.alert import Alert, Told
-from alerting.escaping import line
+from alerting.words.escaping import line
 from schemas.levels import LEVELS
 
 _NAME_CHARS, _VALUE_CHARS = 60, 40  # of a rule's name, and of one label's value

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from alerting.go_values import GoObject, Missing, go_type
+from alerting.words.go_values import GoObject, Missing, go_type
 
 ZERO_TIME_S = -62_135_596_800.0  # 0001-01-01T00:00:00Z, Go's zero time
 

@@ -9,9 +9,21 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NoReturn
 
-from alerting.go_functions import FUNCTIONS
-from alerting.go_lexer import Token, lexed
-from alerting.go_tree import Branch, BrokenTemplate, Defines, Include, Leave, Node, Operand, Output, Parsed, Pipe, Text
+from alerting.words.go_functions import FUNCTIONS
+from alerting.words.go_lexer import Token, lexed
+from alerting.words.go_tree import (
+    Branch,
+    BrokenTemplate,
+    Defines,
+    Include,
+    Leave,
+    Node,
+    Operand,
+    Output,
+    Parsed,
+    Pipe,
+    Text,
+)
 from schemas.config.errors import suggestion
 from schemas.promql_text import Scanner
 

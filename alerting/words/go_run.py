@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from alerting.escaping import ESCAPES, Channel
-from alerting.go_functions import FUNCTIONS, is_method, items
-from alerting.go_printf import TEXT_CHARS_MAX, SafeText, bounded
-from alerting.go_time import Moment, Seconds
-from alerting.go_tree import Branch, BrokenTemplate, Defines, Include, Leave, Node, Operand, Output, Pipe, Text
-from alerting.go_values import GoObject, go_text, go_type, truth
+from alerting.words.escaping import ESCAPES, Channel
+from alerting.words.go_functions import FUNCTIONS, is_method, items
+from alerting.words.go_printf import TEXT_CHARS_MAX, SafeText, bounded
+from alerting.words.go_time import Moment, Seconds
+from alerting.words.go_tree import Branch, BrokenTemplate, Defines, Include, Leave, Node, Operand, Output, Pipe, Text
+from alerting.words.go_values import GoObject, go_text, go_type, truth
 
 STEPS_MAX = 400_000  # actions that one text may take: about a second
 _DEPTH_MAX = 40  # templates that call each other

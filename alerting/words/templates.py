@@ -16,13 +16,13 @@ from typing import Annotated
 from jinja2 import Template, TemplateError, TemplateSyntaxError
 from pydantic import AfterValidator, WithJsonSchema
 
-from alerting import go_run, go_templates, jinja_sandbox, texts
 from alerting.alert import Alert, Group, Notification, Told
-from alerting.escaping import Channel
-from alerting.go_printf import TEXT_CHARS_MAX
-from alerting.go_tree import BrokenTemplate, Defines, Parsed
-from alerting.named_templates import NAMED_TEMPLATES
-from alerting.template_data import Fields, Look, data
+from alerting.words import go_run, go_templates, jinja_sandbox, texts
+from alerting.words.escaping import Channel
+from alerting.words.go_printf import TEXT_CHARS_MAX
+from alerting.words.go_tree import BrokenTemplate, Defines, Parsed
+from alerting.words.named_templates import NAMED_TEMPLATES
+from alerting.words.template_data import Fields, Look, data
 from schemas.config.errors import closest
 
 __all__ = ["BrokenTemplate", "TemplateText", "Templates", "Written"]

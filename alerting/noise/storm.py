@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alerting.alert import Group
-from alerting.routing import group_id
+from alerting.noise.routing import group_id
 from schemas.desk import Route, Storm
 
 

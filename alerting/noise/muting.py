@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from alerting import intervals, maintenance
 from alerting.alert import Alert, Mute, Muted
-from alerting.dependencies import Outages
-from alerting.inhibition import Inhibitor
-from alerting.matching import Index
-from alerting.silences import Silence
+from alerting.noise import intervals, maintenance
+from alerting.noise.dependencies import Outages
+from alerting.noise.inhibition import Inhibitor
+from alerting.noise.matching import Index
+from alerting.noise.silences import Silence
 from schemas.desk import Desk, Route
 
 

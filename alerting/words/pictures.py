@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from alerting.alert import Alert
-from alerting.texts import COLOURS
+from alerting.words.texts import COLOURS
 
 WIDTH, HEIGHT = 600, 240  # pixels
 POINTS_MIN = 2

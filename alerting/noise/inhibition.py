@@ -6,7 +6,7 @@ Found by hashing the `equal` labels of the sources, so its cost grows with alert
 from collections.abc import Iterable, Mapping, Sequence
 
 from alerting.alert import Alert, Muted
-from alerting.matching import Index
+from alerting.noise.matching import Index
 from schemas.desk import InhibitRule
 
 _Source = tuple[Alert, dict[str, str]]

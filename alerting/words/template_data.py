@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from alerting import texts
 from alerting.alert import Notification, Told
-from alerting.go_time import ZERO_TIME_S, Moment, Seconds
-from alerting.go_values import KV, GoObject, Listing, Missing
+from alerting.words import texts
+from alerting.words.go_time import ZERO_TIME_S, Moment, Seconds
+from alerting.words.go_values import KV, GoObject, Listing, Missing
 
 SHOWN_MAX = 50  # alerts that the default texts list one by one
 PICTURES_MAX = 3

@@ -11,10 +11,10 @@ from urllib.parse import quote_plus
 
 import re2
 
-from alerting.escaping import as_html
-from alerting.go_printf import TEXT_CHARS_MAX, SafeText, bounded, printf, sprint
-from alerting.go_time import Moment, Seconds
-from alerting.go_values import KV, GoObject, Listing, go_text, go_type, truth
+from alerting.words.escaping import as_html
+from alerting.words.go_printf import TEXT_CHARS_MAX, SafeText, bounded, printf, sprint
+from alerting.words.go_time import Moment, Seconds
+from alerting.words.go_values import KV, GoObject, Listing, go_text, go_type, truth
 
 _REGEX_BYTES_MAX = 1 << 20
 

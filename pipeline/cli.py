@@ -6,17 +6,24 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import (
+    alerts,
     broker,
     check,
     completion,
     dead_letters,
     demo,
+    desk,
     doctor,
+    explain,
     publish,
+    receiver,
     replay,
+    route,
     schema,
     score,
+    silence,
     tail,
+    template,
     topics,
     worker,
 )
@@ -30,18 +37,27 @@ app = typer.Typer(
 
 app.command()(worker.worker)
 app.command()(worker.up)
+app.command()(desk.desk)
 app.command()(demo.demo)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.command()(replay.replay)
 app.command()(score.score)
 app.command()(tail.tail)
+app.command()(explain.explain)
+app.command()(alerts.ack)
+app.command()(alerts.unack)
+app.command()(alerts.snooze)
+app.command()(route.route)
 app.command()(schema.schema)
 app.command()(completion.completion)
 app.add_typer(publish.app, name="publish")
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(silence.app, name="silence")
+app.add_typer(receiver.app, name="receiver")
+app.add_typer(template.app, name="template")
 
 
 def _tell_version(asked: bool) -> None:

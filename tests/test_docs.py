@@ -16,7 +16,7 @@ from tests.engine.streams import config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-TO_COME = {"desk", "gateway", "explain", "backtest", "tune", "test", "feedback", "silence", "incident"}
+TO_COME = {"gateway", "backtest", "tune", "test", "feedback", "incident"}
 
 
 def commands() -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""The worker that the demo starts: a process of its own, as anybody would run it, ended on every way out."""
+"""Worker and desk that the demo starts: processes of their own, as anybody would run them, ended on every way out."""
 
 import os
 import re
@@ -16,23 +16,23 @@ _PATIENCE_S = 20.0
 _SAMPLE = re.compile(r"^(\w+)(?:\{[^\n]*\})? ([\d.eE+-]+)$", re.MULTILINE)
 
 
-class WorkerEnded(Exception):
+class ChildEnded(Exception):
     """It ended by itself."""
 
 
-class Worker:
-    """A running worker process. log: where its stdout and stderr go."""
+class Child:
+    """A running process of ours. name: its command; log: where its stdout and stderr go."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-        self._process = process
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+        self._name, self._process = name, process
         self.log = log
         self.url = f"http://127.0.0.1:{port}"
 
     def check(self) -> None:
-        """Raises WorkerEnded."""
+        """Raises ChildEnded."""
         code = self._process.poll()
         if code is not None:
-            raise WorkerEnded(f"the worker ended with exit code {code}")
+            raise ChildEnded(f"the {self._name} ended with exit code {code}; its log is {self.log}")
 
     def events(self) -> int:
         """Metric events that it has applied; 0 while it starts."""
@@ -45,29 +45,39 @@ class Worker:
             return 0
         return int(sum(float(value) for name, value in _SAMPLE.findall(text) if name == "tidegauge_events_total"))
 
-    def log_tail(self, lines: int = 8) -> list[str]:
-        return self.log.read_text("utf-8", "replace").splitlines()[-lines:]
+
+@contextmanager
+def worker(config: Path, log: Path) -> Iterator[Child]:
+    """Starts it; asks it to end on the way out, then waits, then kills."""
+    port = int(os.environ.get("TIDEGAUGE_HTTP_PORT") or (_PORT if is_free(_PORT) else free_port()))
+    with _child("worker", config, log, port, {"TIDEGAUGE_HTTP_PORT": str(port)}) as started:
+        yield started
 
 
 @contextmanager
-def worker(config: Path, log: Path) -> Iterator[Worker]:
-    """Starts it; asks it to end on the way out, then waits, then kills."""
-    port = int(os.environ.get("TIDEGAUGE_HTTP_PORT") or (_PORT if is_free(_PORT) else free_port()))
-    command = [sys.executable, "-m", "pipeline.cli", "worker", "--config", str(config)]
+def desk(config: Path, log: Path, port: int) -> Iterator[Child]:
+    """As `worker`. port: what the config says."""
+    with _child("desk", config, log, port, {}) as started:
+        yield started
+
+
+@contextmanager
+def _child(name: str, config: Path, log: Path, port: int, environment: dict[str, str]) -> Iterator[Child]:
+    command = [sys.executable, "-m", "pipeline.cli", name, "--config", str(config)]
     with (
         log.open("wb") as sink,
-        # A session of its own: Ctrl-C in the terminal is for the demo, which then ends the worker in good order.
+        # A session of its own: Ctrl-C in the terminal is for the demo, which then ends its children in good order.
         subprocess.Popen(  # noqa: S603 - ourselves
             command,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
             start_new_session=True,
-            env={**os.environ, "TIDEGAUGE_HTTP_PORT": str(port)},
+            env={**os.environ, **environment},
         ) as process,
     ):
         try:
-            yield Worker(process, port, log)
+            yield Child(name, process, port, log)
         finally:
             process.terminate()
             try:

@@ -44,6 +44,8 @@ check: $(SETUP) ## Linters, format, types, layering, and that the locks are curr
 bench: $(SETUP) ## Benchmarks beside their rivals, as the documentation quotes them
 	@scripts/prerequisites.sh broker
 	@$(PYTHON) -m benchmarks.throughput $(ARGS)
+	@$(PYTHON) -m benchmarks.desk
+	@$(PYTHON) -m benchmarks.desk --group-by series
 
 bench-quick: $(SETUP) ## The same in a minute: for a look, not for quoting
 	@scripts/prerequisites.sh broker

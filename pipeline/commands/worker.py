@@ -1,6 +1,5 @@
 """`tidegauge worker` and `tidegauge up`: detection itself."""
 
-import os
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from pipeline import broker
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, ConfigPath, err, fail, load
+from pipeline.commands.together import together
 from pipeline.topics import TopicsError
 
 
@@ -38,7 +38,7 @@ def worker(config: ConfigPath = DEFAULT_CONFIG, log_level: LogLevel = Level.info
 
 
 def up(config: ConfigPath = DEFAULT_CONFIG, log_level: LogLevel = Level.info) -> None:
-    """A broker if none answers, then a worker, until Ctrl-C. The broker stays: `tidegauge broker stop` ends it."""
+    """A broker if none answers, a worker and a desk, until Ctrl-C. Only the broker stays: `tidegauge broker stop`."""
     checked = load(config)
     host, _, port = checked.kafka.bootstrap.split(",")[0].rpartition(":")
     if host in ("127.0.0.1", "localhost"):
@@ -46,5 +46,6 @@ def up(config: ConfigPath = DEFAULT_CONFIG, log_level: LogLevel = Level.info) ->
             broker.start(int(port), say=err().print)
         except broker.BrokerError as error:
             fail(f"broker: {error}", PROBLEMS)
-    command = [sys.executable, "-m", "pipeline.cli", "worker", "--config", str(config), "--log-level", log_level.value]
-    os.execv(sys.executable, command)  # noqa: S606 - ourselves, and so every signal reaches the worker
+    options = ["--config", str(config), "--log-level", log_level.value]
+    commands = {name: [sys.executable, "-m", "pipeline.cli", name, *options] for name in ("worker", "desk")}
+    raise typer.Exit(together(commands))

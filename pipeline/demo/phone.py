@@ -66,7 +66,8 @@ def render(message: Message) -> Text:
     firing = [alert for alert in message.alerts if alert.status == "firing"]
     shown = max(firing or message.alerts, key=lambda alert: _rank(alert.labels.get("level")), default=None)
     level = shown.labels.get("level", "") if shown is not None and firing else "resolved"
-    line = Text("  on duty: ", "bold cyan")
+    line = Text()
+    line.append("  on duty: ", "bold cyan")
     line.append(f"{plain(level).upper()} {', '.join(plain(value) for value in message.groupLabels.values())}", "bold")
     if len(firing) > 1:
         line.append(f", {len(firing)} series", "bold")

@@ -1,0 +1,59 @@
+"""`tidegauge explain`: why somebody was told of an alert, or nobody was."""
+
+import json
+import re
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, out
+from pipeline.commands.desk_client import DeskClient, DeskUrl
+from pipeline.commands.rendering import STYLES, plain
+from pipeline.commands.silence import labels_text
+
+AlertId = Annotated[str, typer.Argument(metavar="ALERT_ID", help="The alert event's id, or the alert's fingerprint.")]
+_WHAT_WIDTH = 12
+
+
+def explain(alert: AlertId, config: ConfigPath = DEFAULT_CONFIG, desk: DeskUrl = None, as_json: AsJson = False) -> None:
+    """Show what the desk decided about an alert, step by step, and what became of each message."""
+    found = DeskClient("explain", config, desk).get(f"/api/desk/alerts/{alert_id(alert, 'explain')}/explain")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for line in lines_of(found):
+        out().print(line)
+
+
+def alert_id(text: str, command: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        fail(f"{command}: {text!r} is no id of an alert; `tidegauge tail --json` shows them", WRONG_USE)
+    return text
+
+
+def lines_of(found: dict[str, Any]) -> list[Text]:
+    """For a person. What labels say is shown, never obeyed."""
+    head = Text()
+    is_firing = found["status"] == "firing"
+    head.append(f" {(found['level'] if is_firing else 'resolved').upper()} ", STYLES.get(found["level"], "bold"))
+    head.append(f" {plain(labels_text(found['labels']))}", "bold")
+    until = f" until {found['ends_at']}" if found["ends_at"] else ""
+    lines = [head, Text(f"  since {found['starts_at']}{until}; known here since {found['first_seen']}")]
+    lines += [Text(f"  now held back by {plain(reason)}", "yellow") for reason in found["held_back_by"]]
+    for group in found["groups"]:
+        told = f"told {group['told']}" if group["told"] else "not told yet"
+        text = f"  in {group['kind']} {group['key']} for {group['receiver']}: {told}; next look {group['next_look']}"
+        lines.append(Text(plain(text)))
+    for decision in found["decisions"]:
+        line = Text(f"  {decision['at']}  ", "dim")
+        line.append(f"{plain(decision['what']):<{_WHAT_WIDTH}} ", "bold")
+        whom = decision["integration"] or decision["receiver"]
+        line.append(f"{plain(decision['text'])}{f'  [{plain(whom)}]' if whom else ''}", "default")
+        lines.append(line)
+    for delivery in found["deliveries"]:
+        note = f": {delivery['note']}" if delivery["note"] else ""
+        text = f"  message {delivery['number']} to {delivery['integration']}: {delivery['status']}"
+        tries = f" after {delivery['attempts']} tries" if delivery["attempts"] > 1 else ""
+        lines.append(Text(plain(f"{text}{tries}{note}")))
+    return lines

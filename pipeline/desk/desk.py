@@ -1,0 +1,160 @@
+"""The desk process: reads alerts, looks at groups, delivers, answers. Ends with its exit code at SIGTERM and Ctrl-C."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import structlog
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline import logs
+from pipeline.desk import duties, outbox
+from pipeline.desk.courier import Courier
+from pipeline.desk.database import Database
+from pipeline.desk.feed import Feed
+from pipeline.desk.http import app
+from pipeline.desk.senders import Senders
+from schemas.config import Config
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 1.0
+TEND_EVERY_S = 60.0
+_END_WITHIN_S = 9.0
+
+
+def run(config: Config, log_level: str = "INFO") -> int:
+    """Runs until SIGTERM or SIGINT. Returns the exit code: 0, or 1 where a part of it failed for good.
+
+    Raises DatabaseError, ValueError where the API would stand open, OSError where its port is taken.
+    """
+    logs.configure(log_level)
+    _let_answers_through()
+    db = Database.open(config.desk.server.database_url)
+    try:
+        return asyncio.run(DeskProcess(config, db).run())
+    finally:
+        db.close()
+
+
+class DeskProcess:
+    """One event loop for courier and HTTP, a thread for Kafka; work on the database is always in threads."""
+
+    def __init__(self, config: Config, db: Database, now: Callable[[], float] = time.time) -> None:
+        self._db, self._desk, self._now = db, config.desk, now
+        self._senders = Senders(config.kafka.bootstrap)
+        self._owner = _owner(config.desk.server.port)
+        self._courier = Courier(db, config.desk, self._senders, now, owner=self._owner)
+        self._feed = Feed(
+            db, config.desk, config.kafka.bootstrap, config.topics.alerts, f"{config.kafka.group}-desk", now
+        )
+        self._ending = asyncio.Event()
+
+    async def run(self) -> int:
+        """Until it is asked to end. Raises ValueError and OSError before anything starts."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        server, listening = self._server(), _listen(self._desk.server.host, self._desk.server.port)
+        await asyncio.to_thread(self._prepare)
+        self._feed.start()
+        parts = {
+            "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
+            "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
+            "courier": asyncio.create_task(self._courier.run()),
+            "http": asyncio.create_task(server.serve([listening])),
+        }
+        host, port = listening.getsockname()[:2]
+        log.info(
+            "desk starts", database=self._db.shown, receivers=len(self._desk.receivers), url=f"http://{host}:{port}"
+        )
+        ending = asyncio.create_task(self._ending.wait())
+        await asyncio.wait({ending, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
+        failed = [name for name, task in parts.items() if task.done()]
+        self._ending.set()
+        self._feed.stop()
+        self._courier.stop()
+        server.should_exit = True
+        await asyncio.wait({ending, *parts.values()}, timeout=_END_WITHIN_S)
+        for name, task in parts.items():
+            task.cancel()
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                log.error("a part of the desk failed", part=name, exc_info=outcome)
+        await asyncio.to_thread(self._feed.join, 3.0)
+        await self._senders.aclose()
+        log.info("desk ends", because=f"of {', '.join(failed)}" if failed else "it was asked to")
+        return 1 if failed else 0
+
+    def _prepare(self) -> None:
+        if self._owner is not None:
+            self._db.write(partial(outbox.release, owner=self._owner))
+        duties.follow_config(self._db, self._desk, self._now())
+        duties.tend(self._db, self._desk, self._now())
+
+    def _look(self) -> None:
+        if self._feed.is_catching_up:
+            return
+        if duties.step(self._db, self._desk, self._now()):
+            self._courier.wake()
+
+    def _tend(self) -> None:
+        duties.tend(self._db, self._desk, self._now())
+
+    async def _every(self, seconds: float, do: Callable[[], None]) -> None:
+        """A failure is logged and the next turn comes all the same: the database may be away for a while."""
+        while not self._ending.is_set():
+            try:
+                await asyncio.to_thread(do)
+            except SQLAlchemyError as error:
+                log.warning("the database failed: trying again", error=" ".join(str(error).split())[:300])
+            except Exception:
+                log.exception("a duty failed: trying again", duty=do.__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), seconds)
+
+    def _server(self) -> uvicorn.Server:
+        made = app(self._db, self._desk, self._now, courier=self._courier, feed=self._feed)
+        return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
+
+
+def _let_answers_through() -> None:
+    """In a storm two threads work on thousands of objects: what the API does then waits for its turns with Python's
+    lock, and for the cycle collector's walks through all of them (10,000 alerts: a third of a second each)."""
+    sys.setswitchinterval(0.001)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+class _Server(uvicorn.Server):
+    """Signals are the desk's business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _owner(port: int) -> str | None:
+    """Who holds our leases: the same after a restart. Whoever listens on the port knows that its forerunner is gone,
+    and that nobody else is going to send what that one died with. None: any name that nobody had before.
+    """
+    machine = uuid.getnode()
+    is_made_up = bool(machine >> 40 & 1)  # RFC 4122, 4.5: no network card has that bit
+    return None if port == 0 or is_made_up else f"{socket.gethostname()[:40]}:{port}:{machine:x}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise OSError(f"desk.host, desk.port: can't listen on {host}:{port}: {error.strerror}") from error

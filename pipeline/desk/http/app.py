@@ -1,0 +1,97 @@
+"""The desk's HTTP: one line an address. Who may ask is `guard.py`'s business, what is answered the others'."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline.desk.courier import Courier
+from pipeline.desk.database import Database
+from pipeline.desk.http import alerts_v2, ours, silences_v2, status_v2
+from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
+from pipeline.desk.http.guard import Guard
+from pipeline.desk.http.service import Service, allow, service_of
+from pipeline.desk.http.view import Clock, View
+from pipeline.desk.metrics import Meters
+from schemas.desk import Desk
+
+if TYPE_CHECKING:
+    from pipeline.desk.feed import Feed
+
+
+async def healthy(request: Request) -> Response:
+    return PlainTextResponse("OK")
+
+
+async def ready(request: Request) -> Response:
+    if service_of(request).is_ready():
+        return PlainTextResponse("OK")
+    return PlainTextResponse("not ready: reading what was missed\n", 503)
+
+
+async def metrics(request: Request) -> Response:
+    allow(request, "viewer")
+    await service_of(request).view.get()
+    body = await asyncio.to_thread(generate_latest, request.app.state.meters.registry)
+    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+ROUTES = (
+    Route("/-/healthy", healthy, methods=["GET"]),
+    Route("/-/ready", ready, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
+    Route("/api/v2/alerts", alerts_v2.get_alerts, methods=["GET"]),
+    Route("/api/v2/alerts", alerts_v2.post_alerts, methods=["POST"]),
+    Route("/api/v2/alerts/groups", alerts_v2.get_groups, methods=["GET"]),
+    Route("/api/v2/silences", silences_v2.get_silences, methods=["GET"]),
+    Route("/api/v2/silences", silences_v2.post_silence, methods=["POST"]),
+    Route("/api/v2/silence/{id}", silences_v2.get_silence, methods=["GET"]),
+    Route("/api/v2/silence/{id}", silences_v2.delete_silence, methods=["DELETE"]),
+    Route("/api/v2/status", status_v2.get_status, methods=["GET"]),
+    Route("/api/v2/receivers", status_v2.get_receivers, methods=["GET"]),
+    Route("/api/v1/webhook", alerts_v2.post_webhook, methods=["POST"]),
+    Route("/api/desk/alerts/{id}/explain", ours.get_explain, methods=["GET"]),
+    Route("/api/desk/alerts/{id}/ack", ours.post_ack, methods=["POST"]),
+    Route("/api/desk/alerts/{id}/snooze", ours.post_snooze, methods=["POST"]),
+    Route("/api/desk/alerts/{id}/unack", ours.post_unack, methods=["POST"]),
+    Route("/api/desk/silences/preview", silences_v2.post_preview, methods=["POST"]),
+    Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
+    Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
+    Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+)
+
+
+def app(
+    db: Database,
+    desk: Desk,
+    clock: Clock,
+    *,
+    courier: Courier | None = None,
+    feed: "Feed | None" = None,
+    meters: Meters | None = None,
+) -> Starlette:
+    """courier, feed: those of this process, for metrics and readiness. Raises ValueError where it would stand open."""
+    service = Service(
+        db=db,
+        desk=desk,
+        clock=clock,
+        view=View(db, desk, clock),
+        courier=courier,
+        started_s=clock(),
+        is_ready=lambda: feed is None or not feed.is_catching_up,
+    )
+    meters = meters or Meters()
+    meters.register(service, feed.progress if feed is not None else None)
+    made = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(Guard, server=desk.server)],
+        exception_handlers={ApiError: on_api_error, HTTPException: on_http_error},
+    )
+    made.state.service, made.state.meters = service, meters
+    return made

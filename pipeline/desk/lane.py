@@ -1,0 +1,332 @@
+"""One integration's deliveries: what to send now, at which pace, what to do where it fails. Its own task: a slow one
+delays no other.
+
+Several groups at once, one message of each; what order they have is the outbox's. A lease says which desk sends a
+line; it is renewed while the conversation lasts. Where a crash or a lost reply leaves in doubt whether a message
+arrived, it is sent again, with the same id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from alerting.alert import Notification
+from alerting.delivery import backoff
+from alerting.delivery.breaker import Breaker
+from alerting.delivery.limits import TokenBucket
+from alerting.notifiers.base import Call, Context, Handle, Notifier, Reply
+from pipeline.desk import outbox, settling
+from pipeline.desk.conversation import Aside, Failed, Sent, converse
+from pipeline.desk.counts import Counts
+from pipeline.desk.health import Health
+from pipeline.desk.outbox import Delivery
+from schemas.desk import Desk, Integration
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+Settle = Callable[[Connection], None]
+
+AT_ONCE_MAX = 8  # conversations of one integration
+LEASE_S = 60.0
+POLL_S = 1.0  # for lines that another desk put there; our own rounds wake us
+# So long a receiver is given to come back before its fallback is told, and people that it fails.
+PATIENCE_S = 120.0
+SAY_AGAIN_S = 60.0  # the alert about ourselves
+RESOLVED_FOR_S = 900.0  # that long an integration that forgets is told of an end; Prometheus' resolvedRetention
+DATABASE_AWAY_S = 2.0
+
+
+class Sender(Protocol):
+    """See `senders.Senders`."""
+
+    async def make(self, integration: Integration, call: Call) -> Reply: ...
+
+
+class Transaction(Protocol):
+    """`Database.read` or `Database.write`, away from the event loop."""
+
+    async def __call__(self, do: Callable[[Connection], T]) -> T: ...
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What all lanes share. owner: who holds our leases. now: Unix seconds. sleep: in seconds of `now`."""
+
+    desk: Desk
+    owner: str
+    sender: Sender
+    context: Callable[[Integration, float], Context]
+    now: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    read: Transaction
+    write: Transaction
+    aside: Aside
+    counts: Counts
+
+
+class Lane:
+    """Made by the courier. `run` until it is stopped; `step`, for tests, once."""
+
+    def __init__(self, shell: Shell, integration: Integration, notifier: Notifier) -> None:
+        self._shell, self._integration, self._notifier = shell, integration, notifier
+        self._fallback = _fallback(shell.desk, integration)
+        self._pacing = asyncio.Lock()
+        self._bucket = TokenBucket.of(notifier.pace, shell.now())
+        self._health = Health(Breaker())
+        self._said_s: float | None = None  # the alert about ourselves, when last; None: it isn't said
+        self._repeat_s = shell.now()
+        self._told_groups: set[str] = set()  # since repeats were read
+        self._groups: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._repeating: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        shell.counts.start(integration.name)
+
+    @property
+    def name(self) -> str:
+        return self._integration.name
+
+    @property
+    def health(self) -> Health:
+        return self._health
+
+    def wake(self) -> None:
+        """Something may be due. To be called in the loop's own thread."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Starts nothing more. As `wake`."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until it is stopped and nothing is under way. Cancelled, it leaves its lines to whoever has them next."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            while not self._is_stopping:
+                self._wake.clear()
+                try:
+                    wait_s = await self._round()
+                except SQLAlchemyError as error:
+                    self._database_away(error)
+                    wait_s = DATABASE_AWAY_S
+                await self._woken(wait_s)
+            await asyncio.gather(*self._tasks())
+        finally:
+            for task in (renewing, *self._tasks()):
+                task.cancel()
+
+    async def step(self) -> None:
+        """All that is due now, to its end."""
+        await self._round()
+        while tasks := self._tasks():
+            await asyncio.gather(*tasks)
+            await self._round()
+
+    async def _round(self) -> float:
+        """Starts what is due; returns for how long there is nothing to do unless somebody wakes us."""
+        now_s = self._shell.now()
+        wait_s = await self._claim(now_s)
+        every_s = self._notifier.resend_every_s
+        if every_s is not None and self._repeating is None and now_s >= self._repeat_s + every_s:
+            self._repeat_s = now_s
+            self._repeating = asyncio.create_task(self._repeat(now_s))
+        if self._said_s is not None and now_s >= self._said_s + SAY_AGAIN_S:
+            await self._say_again(now_s)
+        return wait_s
+
+    async def _claim(self, now_s: float) -> float:
+        free = AT_ONCE_MAX - len(self._under_way)
+        if free <= 0:
+            return POLL_S  # the end of each of them wakes us
+        due_s = await self._shell.read(lambda conn: outbox.due_s(conn, self.name))
+        if due_s is None or due_s > now_s:
+            return POLL_S if due_s is None else min(POLL_S, due_s - now_s)
+        owner = self._shell.owner
+        for delivery in await self._shell.write(
+            lambda conn: outbox.claim(conn, self.name, owner, now_s, LEASE_S, free)
+        ):
+            if delivery.id not in self._under_way:  # ours already, where a lease ran out while we stood still
+                self._under_way[delivery.id] = asyncio.create_task(self._deliver(delivery))
+        return POLL_S
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            async with self._lock(delivery.notification.group.id):
+                settle = await self._outcome(delivery)
+                while not await self._written(settle):
+                    await self._shell.sleep(DATABASE_AWAY_S)
+        finally:
+            self._under_way.pop(delivery.id, None)
+            self._wake.set()
+
+    async def _outcome(self, delivery: Delivery) -> Settle:
+        """What came of it, as what is to be written."""
+        note = settling.without_itself(delivery.notification, self.name)
+        if not note.alerts:
+            why = "nothing to say" if note is delivery.notification else "not sent through what it is about"
+            return self._given_up(delivery, why)
+        now_s = self._shell.now()
+        if self._health.wait_s(now_s) > 0.0:
+            return self._not_sent(delivery, self._health.waiting(now_s), now_s)  # not logged: nothing was tried
+        outcome = await self._converse(note, delivery.handle, now_s)
+        now_s = self._shell.now()
+        if isinstance(outcome, Failed):
+            log.warning("not sent", integration=self.name, message=note.id, reason=outcome.reason)
+            return self._not_sent(delivery, outcome, now_s)
+        self._told_groups.add(note.group.id)
+        return partial(settling.told, delivery=delivery, fallback=self._fallback, handle=outcome.handle, now_s=now_s)
+
+    def _not_sent(self, delivery: Delivery, failed: Failed, now_s: float) -> Settle:
+        if failed.is_final or now_s >= delivery.deadline_s:
+            log.error("given up", integration=self.name, message=delivery.notification.id, reason=failed.reason)
+            return self._given_up(delivery, failed.reason, is_failing=True)
+        asked_s = max(failed.after_s or 0.0, self._health.wait_s(now_s))
+        due_s = backoff.due_s(now_s, delivery.attempts, f"{delivery.id}", asked_s)
+        since_s = self._health.failing_since_s
+        is_long = since_s is not None and now_s >= min(since_s, delivery.created_s) + PATIENCE_S
+
+        def settle(conn: Connection) -> None:
+            outbox.retry(conn, delivery.id, due_s, failed.reason, now_s)
+            if is_long:
+                settling.handed_on(conn, delivery, self._fallback, failed.reason, now_s)
+                self._say(conn, now_s)
+
+        return settle
+
+    def _given_up(self, delivery: Delivery, reason: str, *, is_failing: bool = False) -> Settle:
+        now_s = self._shell.now()
+
+        def settle(conn: Connection) -> None:
+            settling.given_up(conn, delivery, self._fallback, reason, now_s)
+            if is_failing:
+                self._say(conn, now_s)
+
+        return settle
+
+    async def _converse(self, note: Notification, handle: Handle, now_s: float) -> Sent | Failed:
+        """Told apart: what failed, which is remembered here, and what came of this message, which isn't."""
+        self._health = self._health.calling(now_s)
+        outcome = await converse(
+            self._notifier,
+            note,
+            handle,
+            self._shell.context(self._integration, now_s),
+            make=lambda call: self._shell.sender.make(self._integration, call),
+            pace=self._pace,
+            aside=self._shell.aside,
+        )
+        ended_s = self._shell.now()
+        self._shell.counts.count(self.name, outcome, ended_s - now_s)
+        was_failing_since_s = self._health.failing_since_s
+        self._health = self._health.after(outcome, ended_s)
+        if isinstance(outcome, Sent) and was_failing_since_s is not None:
+            await self._works(was_failing_since_s, ended_s)
+        return outcome
+
+    async def _pace(self) -> None:
+        async with self._pacing:
+            while (taken := self._bucket.take(self._shell.now())) is None:
+                await self._shell.sleep(max(self._bucket.wait_s(self._shell.now()), 0.001))
+            self._bucket = taken
+
+    async def _repeat(self, now_s: float) -> None:
+        """For an integration that forgets. What fails here is told again with the next round."""
+        try:
+            self._told_groups.clear()
+            for_s = getattr(self._notifier, "resend_resolved_for_s", RESOLVED_FOR_S)
+            for one in await self._shell.read(lambda conn: settling.repeats(conn, self.name, now_s, for_s)):
+                group = one.notification.group.id
+                async with self._lock(group):
+                    started_s = self._shell.now()
+                    if group in self._told_groups or self._health.wait_s(started_s) > 0.0 or self._is_stopping:
+                        continue
+                    outcome = await self._converse(one.notification, one.handle, started_s)
+                if isinstance(outcome, Failed):
+                    log.warning("not told again", integration=self.name, group=group, reason=outcome.reason)
+        except SQLAlchemyError as error:
+            self._database_away(error)
+        finally:
+            self._repeating = None
+            self._wake.set()
+
+    def _say(self, conn: Connection, now_s: float) -> None:
+        """The alert about ourselves, at most once a minute."""
+        if self._said_s is None or now_s >= self._said_s + SAY_AGAIN_S:
+            since_s = self._health.failing_since_s
+            reason = self._health.why
+            settling.failing(
+                conn, self._integration, reason, now_s if since_s is None else since_s, self._shell.desk, now_s
+            )
+            self._said_s = now_s
+
+    async def _say_again(self, now_s: float) -> None:
+        since_s = self._health.failing_since_s
+        sent_s = await self._shell.read(lambda conn: settling.newest_sent_s(conn, self.name))
+        if since_s is None or (sent_s is not None and sent_s > since_s):  # another desk gets through
+            await self._works(now_s if since_s is None else since_s, now_s)
+            self._health = Health(Breaker())
+        else:
+            await self._written(lambda conn: self._say(conn, now_s))
+
+    async def _works(self, since_s: float, now_s: float) -> None:
+        def settle(conn: Connection) -> None:
+            settling.hurried(conn, self.name, now_s)
+            if self._said_s is not None:
+                settling.works(conn, self._integration, since_s, self._shell.desk, now_s)
+
+        log.info("works again", integration=self.name, failed_for_s=round(now_s - since_s))
+        if await self._written(settle):  # else the alert ends by itself, not being said again
+            self._said_s = None
+        self._wake.set()
+
+    async def _renew(self) -> None:
+        while True:
+            await self._shell.sleep(LEASE_S / 3)
+            if self._under_way:
+                await self._written(partial(self._hold, list(self._under_way), self._shell.now() + LEASE_S))
+
+    def _hold(self, ids: list[int], until_s: float, conn: Connection) -> None:
+        outbox.renew(conn, ids, self._shell.owner, until_s)
+
+    async def _written(self, settle: Settle) -> bool:
+        """Whether it is; the database may be away."""
+        try:
+            await self._shell.write(settle)
+        except SQLAlchemyError as error:
+            self._database_away(error)
+            return False
+        return True
+
+    def _database_away(self, error: SQLAlchemyError) -> None:
+        log.warning("the database can't be used now", integration=self.name, error=type(error).__name__)
+
+    async def _woken(self, wait_s: float) -> None:
+        woken = asyncio.ensure_future(self._wake.wait())
+        slept = asyncio.ensure_future(self._shell.sleep(max(wait_s, 0.0)))
+        try:
+            await asyncio.wait((woken, slept), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            slept.cancel()
+
+    def _lock(self, group: str) -> asyncio.Lock:
+        return self._groups.setdefault(group, asyncio.Lock())
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        repeating = [] if self._repeating is None else [self._repeating]
+        return [*self._under_way.values(), *repeating]
+
+
+def _fallback(desk: Desk, integration: Integration) -> Sequence[Integration]:
+    receiver = desk.receivers.get(integration.receiver)
+    found = desk.receivers.get(receiver.fallback) if receiver is not None and receiver.fallback else None
+    return () if found is None else found.integrations

@@ -35,14 +35,6 @@ class Contender:
 
 _OURSELVES = "worker: baseline on every series, alerts published"
 CONTENDERS = (
-    Contender(
-        "tidegauge-5s",
-        SINGLE,
-        "the same, saving its state every 5 s, not every 30 s",
-        skip_rows=WARM_UP_ROWS,
-        in_quick=False,
-        snapshots_every="5s",
-    ),
     Contender("tidegauge", SINGLE, _OURSELVES, skip_rows=WARM_UP_ROWS),
     Contender("aiokafka", SINGLE, "aiokafka + orjson, decodes only", "aiokafka_raw"),
     Contender("faust", SINGLE, "plain Faust agent, decodes only", "faust_plain", 150_000),

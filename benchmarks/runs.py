@@ -19,13 +19,14 @@ from typing import Self
 import psutil
 from kafka import KafkaAdminClient
 
-from benchmarks.common import ROOT, Filled, peers_python, project_environment, records_in
+from benchmarks.common import PARTITIONS, ROOT, Filled, peers_python, project_environment, records_in
 from pipeline.broker.probe import free_port
 
 START_S_MAX = 120.0  # until the first event; numba may compile first
 SILENCE_S_MAX = 30.0  # without a new event, once there was one
 SCRAPE_EVERY_S = 0.05
 RSS_EVERY_S = 0.1
+_SAVED, _SAVED_BYTES = 'tidegauge_snapshots_total{outcome="saved"}', "tidegauge_snapshot_bytes_total"
 
 
 class Failed(Exception):
@@ -166,6 +167,7 @@ def run_worker(bootstrap: str, filled: Filled, skip: int, snapshots_every: str) 
 def _timed(process: Watched, url: str, filled: Filled, skip: int) -> Measured:
     """From the first look that finds more than `skip` events done, to the first that finds all."""
     start: tuple[int, float, float] | None = None  # events, s, CPU s
+    before: dict[str, float] = {}
     done, progress_s = 0, time.monotonic() + START_S_MAX - SILENCE_S_MAX
     while True:
         time.sleep(SCRAPE_EVERY_S)
@@ -177,13 +179,15 @@ def _timed(process: Watched, url: str, filled: Filled, skip: int) -> Measured:
         if process.child.poll() is not None or now_s - progress_s > SILENCE_S_MAX:
             raise Failed(f"the worker stopped at {done:,} of {filled.events:,} events:\n{process.output()[-3000:]}")
         if start is None and done > skip:
-            start = done, now_s, process.cpu_seconds()
+            start, before = (done, now_s, process.cpu_seconds()), samples
         if start is not None and done >= filled.events:
             first, first_s, first_cpu_s = start
             counts = {
                 "series": int(samples["tidegauge_series"]),
                 "transitions": _sum(samples, "tidegauge_transitions_total"),
                 "dead_letters": _sum(samples, "tidegauge_dead_letters_total"),
+                "snapshots": int(samples.get(_SAVED, 0) - before.get(_SAVED, 0)) // PARTITIONS,
+                "snapshot_bytes": int(samples.get(_SAVED_BYTES, 0) - before.get(_SAVED_BYTES, 0)),
             }
             cpu_s = process.cpu_seconds() - first_cpu_s
             return Measured(done - first, now_s - first_s, cpu_s, process.rss_peak_bytes, counts)

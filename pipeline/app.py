@@ -4,10 +4,12 @@ docs/decisions/0001-faust.md says which of Faust's own ways lose data, and why t
 """
 
 import asyncio
+import gc
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import faust
@@ -16,12 +18,16 @@ from faust.types import TP as FaustTP
 from mode.supervisors import CrashingSupervisor
 
 from pipeline.broker.places import state_dir
-from pipeline.keeper import Bounds, Keeper
+from pipeline.catch_up import CatchUp
+from pipeline.group import Group
+from pipeline.keeper import Keeper
+from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
 from pipeline.poison import CrashNotes
 from pipeline.publisher import Publisher
 from pipeline.snapshots.folder import quoted
 from pipeline.snapshots.store import Store
+from pipeline.topic_ids import topic_ids
 from pipeline.transport import Consumer, Records
 from schemas.alert import AlertEvent
 from schemas.config import Config
@@ -50,6 +56,7 @@ class Pipeline:
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
         self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
+        self._catch_up = CatchUp()
         self._ticked_s = time.monotonic()
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
@@ -100,16 +107,22 @@ class Pipeline:
                 if message.generation_id != app.consumer_generation_id:
                     continue  # fetched before a rebalance: it is fetched again
                 started_s = time.perf_counter()
-                await self.keeper.take(TP(*message.tp), cast(Records, message.value))
+                tp = TP(*message.tp)
+                await self.keeper.take(tp, cast(Records, message.value))
                 for tell in self.batch_seconds:
                     tell(time.perf_counter() - started_s)
+                if self.keeper.held(tp):
+                    self._catch_up.applied(tp, self.lag_records(tp), time.time() - message.timestamp)
 
         @app.on_rebalance_complete.connect
         async def on_rebalance_complete(*_: object, **__: object) -> None:
             assignment = {TP(*tp) for tp in self.consumer.assignment()}
             self.consumer.resume_at = self._resume_at
-            await self.keeper.assigned(assignment, app.consumer_generation_id)
+            with _without_collector():
+                await self.keeper.assigned(assignment, app.consumer_generation_id)
+            self._catch_up.begin(assignment, time.monotonic())
             self.ready = True
+            log.info("ready", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in assignment))
 
         @app.on_partitions_revoked.connect
         async def on_partitions_revoked(*_: object, **__: object) -> None:
@@ -120,7 +133,7 @@ class Pipeline:
             self.ready = False
             await self.keeper.checkpoint()
 
-        app.task(self._every(self.config.snapshots.every_s, self.keeper.checkpoint))
+        app.task(self._every(self.config.snapshots.every_s, self.keeper.checkpoint, self._catch_up.reached))
         app.task(self._every(TICK_EVERY_S, self._tick))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
 
@@ -138,6 +151,8 @@ class Pipeline:
         before_s, self._ticked_s = self._ticked_s, time.monotonic()
         if self._ticked_s - before_s < STOOD_STILL_S:
             await self.keeper.tick()
+        known = [tp for tp in self.keeper.partitions if self.keeper.held(tp) and self.end(tp) is not None]
+        self._catch_up.second_passed({tp: self.lag_records(tp) for tp in known}, time.monotonic())
 
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)
@@ -147,10 +162,17 @@ class Pipeline:
         partition = self.keeper.partitions.get(TP(*tp))
         return partition.next_offset if partition is not None else None
 
-    def _every(self, interval_s: float, do: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    def _every(
+        self, interval_s: float, do: Callable[[], Awaitable[None]], now: asyncio.Event | None = None
+    ) -> Callable[[], Awaitable[None]]:
+        """now: set where it shall not wait for the interval's end."""
+        now = now or asyncio.Event()
+
         async def run() -> None:
             while not self.app.should_stop:
-                await asyncio.sleep(interval_s)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(now.wait(), interval_s)
+                now.clear()
                 try:
                     await do()
                 except Exception as error:  # what can't be published must not be committed: end, and start again
@@ -167,14 +189,31 @@ class _Outside:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
+    @property
+    def _group(self) -> Group:
+        return Group(self._pipeline.consumer)
+
     async def bounds(self, tps: set[TP]) -> Mapping[TP, Bounds]:
         if not tps:
             return {}
         consumer = self._pipeline.consumer
         theirs = {FaustTP(*tp) for tp in tps}
-        committed = await consumer.seek_to_committed()
-        earliest, end = await consumer.earliest_offsets(*theirs), await consumer.highwaters(*theirs)
-        return {TP(*tp): Bounds(committed.get(tp), earliest[tp], end[tp]) for tp in theirs}
+        ids, committed, earliest, end = await asyncio.gather(
+            asyncio.to_thread(topic_ids, self._pipeline.config.kafka.bootstrap, {tp.topic for tp in tps}),
+            self._group.committed(tps),
+            consumer.earliest_offsets(*theirs),
+            consumer.highwaters(*theirs),
+        )
+        found = {}
+        for tp in tps:
+            ours, there = committed.get(tp), FaustTP(*tp)
+            known = (None, "") if ours is None else (ours.offset, ours.note)
+            found[tp] = Bounds(known[0], earliest[there], end[there], known[1], ids.get(tp.topic, ""))
+        return found
+
+    async def earliest(self, tp: TP) -> int:
+        there = FaustTP(*tp)
+        return (await self._pipeline.consumer.earliest_offsets(there))[there]
 
     async def publish(self, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter]) -> None:
         await self._pipeline.publisher.publish(alerts, dead_letters)
@@ -185,11 +224,11 @@ class _Outside:
     async def flush(self) -> None:
         await self._pipeline.publisher.flush()
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        consumer = self._pipeline.consumer
-        ours = {FaustTP(*tp): offset for tp, offset in offsets.items() if FaustTP(*tp) in consumer.assignment()}
-        # aiokafka raises where there is nothing to commit. Whoever has the others now goes on from their snapshots.
-        return not ours or bool(await consumer._commit(ours))
+    async def commit(self, commits: Mapping[TP, Commit], generation: int) -> bool:
+        return await self._group.commit(commits, generation)
+
+    async def is_member(self, generation: int) -> bool:
+        return await self._group.is_member(generation)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
@@ -205,6 +244,16 @@ class _Outside:
 
     def monotonic_s(self) -> float:
         return time.monotonic()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """While many series are loaded: looking for cycles among them is a quarter of that time, and there are none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _faust_app(config: Config) -> faust.App:
@@ -224,7 +273,8 @@ def _faust_app(config: Config) -> faust.App:
         stream_buffer_maxsize=16,  # messages are whole polls
         stream_wait_empty=False,
         broker_session_timeout=10.0,
-        broker_heartbeat_interval=1.0,  # how late we hear that a partition has lost its worker
+        broker_heartbeat_interval=0.5,  # how late we hear that a partition has lost its worker
+        consumer_metadata_max_age_ms=10_000,  # how late we hear of new partitions, and of a topic that is there again
         broker_commit_every=1_000_000_000,  # we commit ourselves
         producer_acks=-1,
         producer_linger_ms=5,

@@ -88,14 +88,16 @@ class Binding:
         bigger[: len(self.row_of)] = self.row_of
         self.row_of = bigger
 
+    def grow_rows(self, capacity: int) -> None:
+        self.cells = grown(self.cells, capacity)
+        self.series_of = grown(self.series_of, capacity)
+        for detector in self.detectors:
+            detector.grow(capacity)
+
     def add(self, series: int) -> None:
         row = self.rows
         if row == len(self.cells):
-            capacity = max(64, 2 * row)
-            self.cells = grown(self.cells, capacity)
-            self.series_of = grown(self.series_of, capacity)
-            for detector in self.detectors:
-                detector.grow(capacity)
+            self.grow_rows(max(64, 2 * row))
         self.row_of[series], self.series_of[row] = row, series
         self.everything = self.everything and row == series
         self.rows += 1
@@ -113,6 +115,15 @@ class Shard:
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
         self.counts: Counter[str] = Counter()
+
+    def reserve(self, series: int, rows: Mapping[str, int]) -> None:
+        """Room for that many series, rows by rule, and a quarter more: growing by and by copies all again and again."""
+        if series > len(self.last_t):
+            self._grow(series * 5 // 4)
+        for binding in self.bindings:
+            count = rows.get(binding.rule.name, 0)
+            if count > len(binding.cells):
+                binding.grow_rows(count * 5 // 4)
 
     def intern(self, metric: str, labels: Mapping[str, str]) -> int:
         """Index of the series, made on first sight; -1 where the cap on series refuses it."""
@@ -155,18 +166,31 @@ class Shard:
         remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
 
+    def has_silent(self, now_s: float) -> bool:
+        """Whether `advance` would end anything."""
+        return any(len(self._silent(binding, now_s)) for binding in self.bindings)
+
     def advance(self, now_s: float) -> list[AlertEvent]:
-        """Ends the alerts of series that are silent at event time `now_s` (Unix seconds)."""
+        """Ends the alerts of series that are silent at event time `now_s` (Unix seconds); changes nothing else."""
         events = []
         for binding in self.bindings:
-            rows = binding.rows
-            out = np.zeros(rows + 1, TRANSITION)
-            last_t = self.last_t[binding.series_of[:rows]]
-            n = end_silent(binding.levels, binding.stale_after_s, binding.cells, last_t, now_s, out)
+            rows = self._silent(binding, now_s)
+            if not len(rows):
+                continue
+            cells, out = binding.cells[rows], np.zeros(len(rows) + 1, TRANSITION)
+            last_t = self.last_t[binding.series_of[rows]]
+            n = end_silent(binding.levels, binding.stale_after_s, cells, last_t, now_s, out)
+            binding.cells[rows] = cells
             for record in out[:n]:
+                record["row"] = rows[record["row"]]
                 times, values = self.recent.before(int(binding.series_of[record["row"]]))
                 events.append(self._event(binding, record, None, Evidence(times, values), None))
         return events
+
+    def _silent(self, binding: Binding, now_s: float) -> Rows:
+        """Rows whose alert is open and whose series is silent."""
+        rows = np.flatnonzero(binding.cells["rank"][: binding.rows])
+        return rows[now_s - self.last_t[binding.series_of[rows]] > binding.stale_after_s]
 
     def _judge(self, binding: Binding, points: Points) -> "list[_Found]":
         """The transitions that a batch makes in the alerts of one rule."""

@@ -1,6 +1,7 @@
 """The worker's own HTTP: `/-/healthy`, `/-/ready`, `/metrics`. Loopback only; it changes nothing."""
 
 import os
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -20,9 +21,12 @@ _PORTS_TRIED = 100
 class StatusServer(Service):
     """Runs inside the worker's event loop, so that a worker that hangs doesn't call itself healthy."""
 
-    def __init__(self, pipeline: Pipeline, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, pipeline: Pipeline, registry: CollectorRegistry, broker_away_for_s: Callable[[], float | None]
+    ) -> None:
+        """broker_away_for_s: seconds since the broker was found not to answer; None while it does."""
         super().__init__()
-        self._pipeline, self._registry = pipeline, registry
+        self._pipeline, self._registry, self._broker_away_for_s = pipeline, registry, broker_away_for_s
         self._runner: web.AppRunner | None = None
 
     async def on_start(self) -> None:
@@ -59,6 +63,9 @@ class StatusServer(Service):
         return web.Response(text="healthy\n")
 
     async def _ready(self, request: web.Request) -> web.Response:
+        away_s = self._broker_away_for_s()
+        if away_s is not None:
+            return web.Response(status=503, text=f"not ready: no answer from Kafka for {away_s:.0f} s\n")
         if self._pipeline.ready:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready: waiting for partitions\n")

@@ -1,94 +1,55 @@
 """Keeps a worker's partitions: loads them, applies records, publishes, saves, commits. In that order, and exactly.
 
 Knows Kafka and the disk only through `Outside` and `Store`, so that the simulation runs this same code against a broker
-and a disk that fail at every step. The rule that all of it serves: the committed offset of a partition is never ahead
-of the offset in its newest durable snapshot, and a snapshot is never ahead of what Kafka acknowledged of its alerts.
+and a disk that fail at every step. The rules that all of it serves: the committed offset of a partition is never ahead
+of the offset in its newest durable snapshot; a snapshot is never ahead of what Kafka acknowledged of its alerts; what
+time alone ends is committed before it is done; and records are applied only while nobody else can have the partition.
 """
 
 import asyncio
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
 
+import numpy as np
 import structlog
 
 from pipeline.engine import Engine
 from pipeline.failpoints import failpoint
-from pipeline.partition import TP, Outcome, Partition, Record
-from pipeline.poison import CrashNotes
-from pipeline.saved import capture, restore
+from pipeline.fit import Fit, fit
+from pipeline.outside import Bounds, Commit, Outside
+from pipeline.partition import TP, Partition, Record
+from pipeline.poison import CrashNotes, process
+from pipeline.saved import capture, ends_of_open, restore
+from pipeline.silence import DECISIONS_MAX, Decisions, decisions_of, note
 from pipeline.snapshots.errors import StoreError
 from pipeline.snapshots.format import Snapshot
-from pipeline.snapshots.store import Store
+from pipeline.snapshots.store import KEEP, Store
+from pipeline.totals import Totals
 from schemas.alert import AlertEvent, rfc3339
 from schemas.config import Config
 from schemas.config.rules import deciding_text
 from schemas.dead_letter import DeadLetter
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Bounds:
-    """Offsets of one partition: committed by the group (None: never), earliest kept, and the one after its newest."""
-
-    committed: int | None
-    earliest: int
-    end: int
-
-
-class Outside(Protocol):
-    """What the keeper needs of Kafka and of the machine. Whatever raises ends the process with nothing committed."""
-
-    async def bounds(self, tps: set[TP]) -> Mapping[TP, Bounds]: ...
-    async def publish(self, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter]) -> None:
-        """Hand to the producer, in order."""
-
-    async def bury(self, fingerprints: Sequence[str]) -> None:
-        """Remove resolved alerts from the state topic."""
-
-    async def flush(self) -> None:
-        """Returns when all that was handed to the producer is acknowledged."""
-
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        """False: another worker has at least one of the partitions."""
-
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Blocking work, while the event loop goes on."""
-
-    def end(self, tp: TP) -> int | None:
-        """Offset after the partition's newest record, as the newest fetch told; None: not known."""
-
-    async def caught_up(self, tp: TP, next_offset: int) -> bool:
-        """Whether nothing is left in Kafka from `next_offset` on."""
-
-    def now_s(self) -> float:
-        """Unix seconds: when a resolved alert leaves the state topic, and what event times may not run ahead of."""
-
-    def monotonic_s(self) -> float: ...
+LEASE_S = 5.0
+"""How long Kafka's word that we are in the group holds. Nobody else gets our partitions before the session timeout
+(10 s) has passed without a sign of us; records that were fetched before that word was asked for may be applied."""
 
 
 @dataclass
-class Totals:
-    """Counts since the worker started, of partitions that have left too; each has its metric."""
+class _Known:
+    """Of one partition, besides its state. arrived_s: monotonic, of the newest batch."""
 
-    bytes: int = 0
-    redelivered: int = 0
-    shard: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    def add(self, partition: Partition) -> None:
-        self.bytes += partition.bytes
-        self.redelivered += partition.redelivered
-        self.shard.update(partition.shard.counts)
-        self.rejected.update(partition.rejected)
-        self.skipped.update(partition.skipped)
+    arrived_s: float
+    topic_id: str
+    saved: tuple[int, int] | None = None  # offset and changes of the newest snapshot
+    committed: int | None = None  # as far as it belongs to this topic and state
+    kept: deque[int] = field(default_factory=lambda: deque(maxlen=KEEP))  # offsets of the snapshots saved here
 
 
 class Keeper:
@@ -99,6 +60,7 @@ class Keeper:
         self.engine = Engine(config.rules, config.limits)
         self.partitions: dict[TP, Partition] = {}
         self.snapshot_counts: Counter[str] = Counter()
+        self.lost_records = 0  # that Kafka dropped before they were applied
         self.generation = 0
         self._outside = outside
         self._store = store
@@ -109,33 +71,42 @@ class Keeper:
         self._departed = Totals()
         self._applying = asyncio.Lock()  # a batch with its publishing, or a copy for a snapshot
         self._saving = asyncio.Lock()  # one checkpoint at a time
-        self._saved: dict[TP, tuple[int, int]] = {}  # offset and changes of the newest snapshot
+        self._committing = asyncio.Lock()  # notes must not overtake each other
+        self._known: dict[TP, _Known] = {}
         self._fenced: set[TP] = set()  # a commit was refused: nothing is applied or saved until they are assigned anew
-        self._arrived_s: dict[TP, float] = {}  # monotonic, of the newest batch
+        self._between = False  # revoked and not yet assigned anew: they may be anybody's
+        self._member_s = float("-inf")  # monotonic: Kafka's word that we are in the group was asked for then
 
     # What a rebalance brings -----------------------------------------------------------------------------------------
 
     async def assigned(self, tps: set[TP], generation: int) -> dict[TP, int]:
         """Holds exactly `tps` from now on; returns where each is to be read from."""
         async with self._saving, self._applying:
-            self.generation = generation
+            self.generation, self._member_s = generation, float("-inf")
             self._fenced.clear()
             for tp in set(self.partitions) - tps:
                 self._forget(tp)
             bounds = await self._outside.bounds(tps)
-            for tp in tps:
+            for tp in sorted(tps):
                 held, theirs = self.partitions.get(tp), bounds[tp]
-                if held is not None and (theirs.committed or 0) > held.next_offset:
-                    log.info("another worker went on with this partition meanwhile", **_named(tp))
-                    self._forget(tp)
-                elif held is not None and not theirs.earliest <= held.next_offset <= theirs.end:
-                    log.warning("Kafka no longer has what follows what is held: dropped", **_named(tp))
+                if held is not None and not self._still_holds(tp, held, theirs):
                     self._forget(tp)
                 if tp not in self.partitions:
                     await self._load(tp, theirs)
                 if theirs.committed != self.partitions[tp].next_offset:
-                    self._saved.pop(tp, None)  # a crash or a refusal came before the commit: it is made good
-            return {tp: self.partitions[tp].next_offset for tp in tps}
+                    self._known[tp].saved = None  # a crash or a refusal came before the commit: it is made good
+            self._between = False
+            return {tp: self.partitions[tp].next_offset for tp in sorted(tps)}
+
+    def _still_holds(self, tp: TP, held: Partition, theirs: Bounds) -> bool:
+        """Whether what is in memory is what anyone would come to who reads the partition now."""
+        if (theirs.committed or 0) > held.next_offset or decisions_of(theirs.note) != held.decided:
+            log.info("another worker went on with this partition meanwhile", **_named(tp))
+            return False
+        if fit(held.next_offset, self._known[tp].topic_id, theirs) not in (Fit.YES, Fit.FORGOTTEN):
+            log.warning("Kafka no longer has what follows what is held: dropped", **_named(tp))
+            return False
+        return True
 
     async def _load(self, tp: TP, bounds: Bounds) -> None:
         loaded = await self._outside.in_thread(lambda: self._store.load(tp.topic, tp.partition))
@@ -147,27 +118,35 @@ class Keeper:
             start = bounds.earliest
         partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], start)
         self.partitions[tp] = partition
-        self._arrived_s[tp] = self._outside.monotonic_s()
+        known = self._known[tp] = _Known(self._outside.monotonic_s(), bounds.topic_id)
         snapshot = loaded.snapshot
-        if snapshot is not None and (bounds.committed is None or snapshot.next_offset > bounds.end):
-            # If this process stood still since it asked, others have gone on: their snapshot must not be discarded.
-            bounds = (await self._outside.bounds({tp}))[tp]
         if snapshot is None:
             if bounds.committed:
                 log.warning("no snapshot: this partition learns again", offset=start, **_named(tp))
             return
-        # Kafka forgets what was committed of a topic that is deleted. From the very first record on nothing needs to be
-        # remembered, so that a crash before the first commit, which looks the same, costs only time.
-        forgotten = bounds.committed is None and bounds.earliest == 0 < snapshot.next_offset
-        if snapshot.next_offset > bounds.end or forgotten:
-            # The topic was made anew. Passing over what "was applied before" would drop everything in it.
-            log.warning("snapshot is not of this topic, which was made anew: discarded", **_named(tp))
-            self.snapshot_counts["discarded"] += 1
-            partition.next_offset = bounds.earliest  # what was committed speaks of the old topic too
-            await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
+        fits = fit(snapshot.next_offset, snapshot.topic_id, bounds)
+        if fits is not Fit.YES:
+            if await self._is_ours():  # if this process stood still since it asked, others have gone on
+                await self._learn_again(partition, snapshot, bounds, fits)
             return
-        if snapshot.next_offset < bounds.earliest:
+        ends = await self._outside.in_thread(partial(restore, partition.shard, snapshot.saved))
+        partition.next_offset = snapshot.next_offset
+        partition.tombstones = dict(snapshot.tombstones)
+        ends += partition.recall(decisions_of(bounds.note))
+        known.saved, known.committed = (snapshot.next_offset, partition.changes), bounds.committed
+        self.snapshot_counts["loaded"] += 1
+        log.info("snapshot loaded", offset=snapshot.next_offset, series=len(partition.shard.series), **_named(tp))
+        await self._publish_ends(partition, ends)
+
+    async def _learn_again(self, partition: Partition, snapshot: Snapshot, bounds: Bounds, why: Fit) -> None:
+        """From a snapshot that can't go on. What was open in it ends: nothing else ever would end it."""
+        tp = TP(partition.topic, partition.partition)
+        partition.tombstones = dict(snapshot.tombstones)
+        if why is not Fit.FORGOTTEN:
+            await self._publish_ends(partition, ends_of_open(snapshot.saved, why.value))
+        if why is Fit.BEHIND:
             missed = bounds.earliest - snapshot.next_offset
+            self.lost_records += missed
             log.error(
                 "Kafka no longer has what follows the snapshot: this partition learns again",
                 missed_records=missed,
@@ -175,73 +154,83 @@ class Keeper:
             )
             self.snapshot_counts["behind_retention"] += 1
             return
-        ends = restore(partition.shard, snapshot.saved)
-        partition.next_offset = snapshot.next_offset
-        partition.tombstones = dict(snapshot.tombstones)
-        self._saved[tp] = (snapshot.next_offset, partition.changes)
-        self.snapshot_counts["loaded"] += 1
-        log.info("snapshot loaded", offset=snapshot.next_offset, series=len(partition.shard.series), **_named(tp))
-        if ends:
-            partition.whole = False
-            await self._publish(partition, ends)
-            partition.whole = True
+        log.warning("snapshot is not of this topic, which was made anew: discarded", **_named(tp))
+        self.snapshot_counts["discarded"] += 1
+        partition.next_offset = bounds.earliest  # what was committed speaks of the old topic too
+        await self._outside.flush()
+        await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
 
     async def revoked(self) -> None:
         """Before a rebalance: saves and commits. Partitions stay in memory, since most come back."""
         await self.checkpoint()
+        async with self._saving, self._applying:
+            self._between = True
 
     # What records and time bring -------------------------------------------------------------------------------------
 
     async def take(self, tp: TP, records: Sequence[Record]) -> None:
         async with self._applying:
-            partition = self.partitions.get(tp)
-            if partition is None or tp in self._fenced:
+            partition, generation = self.held(tp), self.generation
+            if partition is None or not await self._is_ours():
                 return  # a rebalance comes, and whoever has the partition then reads these again
-            if records[0].offset < partition.next_offset:
-                partition = await self._made_anew(tp, partition, records[0].offset)
-            for outcome in self._process(tp, partition, records):
-                failpoint("applied")
-                await self._publish(partition, outcome.alerts, outcome.dead_letters)
-                partition.whole = True
-                failpoint("published")
-            self._arrived_s[tp] = self._outside.monotonic_s()
+            if not await self._lost_its_place(tp, partition, records[0].offset):
+                await self._apply(tp, partition, records)
+                return
+        async with self._saving, self._applying:
+            if self.held(tp) is not None and generation == self.generation:
+                await self._find_place(tp, records[0].offset)
+                if (partition := self.held(tp)) is not None:
+                    await self._apply(tp, partition, records)
 
-    def _process(self, tp: TP, partition: Partition, records: Sequence[Record]) -> Iterator[Outcome]:
-        """All at once; one by one where a crash is remembered, and without the one that crashes again and again."""
-        notes = self._notes
-        crash = notes.suspects(tp, records) if notes else None
-        for piece in [records] if crash is None else [[record] for record in records]:
-            if notes and crash and notes.is_poison(tp, piece[0]):
-                log.error("record is quarantined: it crashed this worker twice", offset=piece[0].offset, **_named(tp))
-                yield partition.quarantine(piece[0])
-                continue
-            partition.whole = False
-            try:
-                outcome = partition.process(piece)
-            except Exception:
-                if notes:
-                    notes.crashed(tp, piece)
-                raise  # the process ends, nothing of this is saved or committed
-            yield outcome
-        if notes and crash and records[-1].offset >= crash.last:
-            notes.passed(tp)
+    async def _is_ours(self) -> bool:
+        """Whether nobody else could have had our partitions before this was asked; else they are fenced."""
+        asked_s = self._outside.monotonic_s()
+        if asked_s - self._member_s < LEASE_S:
+            return True
+        if await self._outside.is_member(self.generation):
+            self._member_s = asked_s
+            return True
+        log.warning("no longer in the group: nothing is applied until the next rebalance")
+        self._fenced.update(self.partitions)
+        return False
 
-    async def _made_anew(self, tp: TP, partition: Partition, offset: int) -> Partition:
-        """The partition to apply records from `offset` to, which lies before its own: usually just redelivered ones."""
-        end = self._outside.end(tp)
-        if end is None or end >= partition.next_offset:
-            return partition
-        log.warning("the topic was made anew while it was read: this partition learns again", **_named(tp))
-        self.snapshot_counts["discarded"] += 1
+    async def _apply(self, tp: TP, partition: Partition, records: Sequence[Record]) -> None:
+        for outcome in process(partition, records, self._notes):
+            failpoint("applied")
+            await self._publish(partition, outcome.alerts, outcome.dead_letters)
+            partition.whole = True
+            failpoint("published")
+        self._known[tp].arrived_s = self._outside.monotonic_s()
+
+    async def _lost_its_place(self, tp: TP, partition: Partition, offset: int) -> bool:
+        """Whether a record at `offset` can't follow what is held.
+
+        Earlier ones are usually just redelivered, and where offsets are left out, transaction markers lie.
+        """
+        if offset < partition.next_offset:
+            end = self._outside.end(tp)
+            return end is not None and end < partition.next_offset
+        return offset > partition.next_offset and await self._outside.earliest(tp) > partition.next_offset
+
+    async def _find_place(self, tp: TP, offset: int) -> None:
+        """While records come: the topic was made anew, or Kafka forgot some faster than they were read.
+
+        What is held is saved first, so that whoever loads it ends the same alerts with the same words.
+        """
+        log.warning("records do not follow what is held: this partition is loaded anew", offset=offset, **_named(tp))
+        snapshot = await self._snapshot(tp, self.partitions[tp])
+        await self._outside.flush()
+        await self._save(snapshot)
         self._forget(tp)
-        await self._outside.in_thread(lambda: self._store.discard(tp.topic, tp.partition))
-        self.partitions[tp] = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], offset)
-        self._arrived_s[tp] = self._outside.monotonic_s()
-        return self.partitions[tp]
+        await self._load(tp, (await self._outside.bounds({tp}))[tp])
+        if self._known[tp].saved is None:
+            self.partitions[tp].next_offset = offset
+        elif self.partitions[tp].next_offset < offset:
+            raise RuntimeError(f"{tp.topic}/{tp.partition}: records are missing; they are read again after a restart")
 
     def held(self, tp: TP) -> Partition | None:
         """The partition, where this worker may apply records to it."""
-        return None if tp in self._fenced else self.partitions.get(tp)
+        return None if self._between or tp in self._fenced else self.partitions.get(tp)
 
     async def tick(self) -> None:
         """What time alone brings: only where all that Kafka has is applied, by the clock of the events themselves.
@@ -249,25 +238,55 @@ class Keeper:
         That clock is the partition's newest event, plus how long nothing newer has come.
         """
         async with self._applying:
-            for tp, partition in self.partitions.items():
-                if tp in self._fenced:
+            silent: dict[TP, int] = {}
+            for tp in list(self.partitions):
+                partition = self.held(tp)
+                if partition is None:
                     continue  # another worker may know of newer records
                 # Measured before Kafka is asked: a process that stands still in between must not take that for silence.
-                silent_s = self._outside.monotonic_s() - self._arrived_s[tp]
-                if await self._outside.caught_up(tp, partition.next_offset):
-                    # One publisher's clock that is ahead must not end the alerts of all others.
-                    newest_s = min(partition.shard.newest_t, self._outside.now_s())
-                    partition.whole = False
-                    ended = partition.shard.advance(newest_s + silent_s)
-                    if ended:
-                        await self._publish(partition, ended)
-                    partition.whole = True
-                due = [key for key, at_s in partition.tombstones.items() if at_s <= self._outside.now_s()]
-                if due:
-                    await self._outside.bury(due)
-                    for key in due:
-                        del partition.tombstones[key]
-                    partition.changes += 1
+                silent_s = self._outside.monotonic_s() - self._known[tp].arrived_s
+                # One publisher's clock that is ahead must not end the alerts of all others.
+                at_s = np.floor(min(partition.shard.newest_t, self._outside.now_s()) + silent_s)
+                if await self._outside.caught_up(tp, partition.next_offset) and partition.shard.has_silent(at_s):
+                    silent[tp] = int(at_s)
+                await self._bury(partition)
+            if silent:
+                await self._end_silent(silent)
+
+    async def _end_silent(self, silent: Mapping[TP, int]) -> None:
+        """Committed, then done and published: so that whoever reads from an older snapshot does it at the same place.
+
+        silent: Unix s of event time, by partition.
+        """
+        async with self._committing:
+            decided = {
+                tp: {**self.partitions[tp].decided, self.partitions[tp].next_offset: silent[tp]} for tp in silent
+            }
+            commits = {
+                tp: Commit(committed, note(decided[tp]))
+                for tp in silent
+                # Before the first snapshot there is nothing to commit beside.
+                if (committed := self._known[tp].committed) is not None and len(decided[tp]) <= DECISIONS_MAX
+            }
+            if commits and not await self._commit(commits):
+                return
+        for tp in commits:
+            partition = self.partitions[tp]
+            await self._publish_ends(partition, partition.end_silent(silent[tp]))
+
+    async def _bury(self, partition: Partition) -> None:
+        due = [key for key, at_s in partition.tombstones.items() if at_s <= self._outside.now_s()]
+        if due:
+            await self._outside.bury(due)
+            for key in due:
+                del partition.tombstones[key]
+            partition.changes += 1
+
+    async def _publish_ends(self, partition: Partition, ends: Sequence[AlertEvent]) -> None:
+        if ends:
+            partition.whole = False
+            await self._publish(partition, ends)
+            partition.whole = True
 
     async def _publish(
         self, partition: Partition, alerts: Sequence[AlertEvent], dead_letters: Sequence[DeadLetter] = ()
@@ -292,50 +311,77 @@ class Keeper:
             failpoint("flushed")
             offsets: dict[TP, int] = {}
             for tp, snapshot, changes in copies:
-                try:
-                    saved = await self._outside.in_thread(partial(self._store.save, snapshot))
-                except (OSError, StoreError) as error:
-                    # A full disk: go on with the old snapshot, and commit nothing beyond it.
-                    self.snapshot_counts["failed"] += 1
-                    log.error(
-                        "snapshot failed: nothing is committed for this partition", error=str(error), **_named(tp)
-                    )
-                    continue
-                self.snapshot_counts["saved"] += 1
-                self.snapshot_counts["bytes"] += saved.bytes_written
-                self._saved[tp] = (snapshot.next_offset, changes)
-                offsets[tp] = snapshot.next_offset
+                if await self._save(snapshot):
+                    self._known[tp].saved = (snapshot.next_offset, changes)
+                    offsets[tp] = snapshot.next_offset
             failpoint("saved")
             if not offsets:
                 return
-            committed = await self._outside.commit(offsets)
-            failpoint("committed")
-            if not committed:
-                # Whether another worker has them, or only this session ended, is seen when they are assigned again.
-                log.warning("commit refused: no longer ours until the next rebalance", partitions=[*map(str, offsets)])
-                async with self._applying:
-                    self._fenced.update(offsets)
+            async with self._committing:
+                needed = {tp: self._needed_decisions(tp) for tp in offsets}
+                commits = {tp: Commit(offset, note(needed[tp])) for tp, offset in offsets.items()}
+                if await self._commit(commits):
+                    for tp in offsets:
+                        self.partitions[tp].decided = needed[tp]
+
+    async def _commit(self, commits: Mapping[TP, Commit]) -> bool:
+        asked_s = self._outside.monotonic_s()
+        committed = await self._outside.commit(commits, self.generation)
+        failpoint("committed")
+        if committed:
+            self._member_s = asked_s
+            for tp, commit in commits.items():
+                self._known[tp].committed = commit.offset
+        else:
+            # Whether another worker has them, or only this session ended, is seen when they are assigned again.
+            log.warning("commit refused: no longer ours until the next rebalance", partitions=[*map(str, commits)])
+            self._fenced.update(commits)
+        return committed
+
+    def _needed_decisions(self, tp: TP) -> Decisions:
+        """Those that a load of any kept snapshot has to repeat."""
+        kept, decided = self._known[tp].kept, self.partitions[tp].decided
+        oldest = kept[0] if len(kept) == KEEP else 0
+        return {offset: at_s for offset, at_s in decided.items() if offset >= oldest}
+
+    async def _save(self, snapshot: Snapshot) -> bool:
+        tp = TP(snapshot.topic, snapshot.partition)
+        try:
+            saved = await self._outside.in_thread(partial(self._store.save, snapshot))
+        except (OSError, StoreError) as error:
+            # A full disk: go on with the old snapshot, and commit nothing beyond it.
+            self.snapshot_counts["failed"] += 1
+            log.error("snapshot failed: nothing is committed for this partition", error=str(error), **_named(tp))
+            return False
+        self.snapshot_counts["saved"] += 1
+        self.snapshot_counts["bytes"] += saved.bytes_written
+        kept = self._known[tp].kept
+        if not kept or kept[-1] != snapshot.next_offset:
+            kept.append(snapshot.next_offset)
+        return True
 
     async def _copy(self, tp: TP) -> tuple[TP, Snapshot, int] | None:
         async with self._applying:
-            partition = self.partitions.get(tp)
-            if partition is None or not partition.whole or tp in self._fenced:
+            partition = self.held(tp)
+            if partition is None or not partition.whole:
                 return None
-            if self._saved.get(tp) == (partition.next_offset, partition.changes):
+            if self._known[tp].saved == (partition.next_offset, partition.changes):
                 return None
-            saved = await self._outside.in_thread(lambda: capture(partition.shard))
-            snapshot = Snapshot(
-                topic=tp.topic,
-                partition=tp.partition,
-                next_offset=partition.next_offset,
-                generation=self.generation,
-                config_hash=self._config_hash,
-                config_text=self._config_text,
-                saved=saved,
-                tombstones=dict(partition.tombstones),
-                made_at=rfc3339(self._outside.now_s()),
-            )
-            return tp, snapshot, partition.changes
+            return tp, await self._snapshot(tp, partition), partition.changes
+
+    async def _snapshot(self, tp: TP, partition: Partition) -> Snapshot:
+        return Snapshot(
+            topic=tp.topic,
+            partition=tp.partition,
+            next_offset=partition.next_offset,
+            generation=self.generation,
+            config_hash=self._config_hash,
+            config_text=self._config_text,
+            saved=await self._outside.in_thread(partial(capture, partition.shard)),
+            tombstones=dict(partition.tombstones),
+            made_at=rfc3339(self._outside.now_s()),
+            topic_id=self._known[tp].topic_id,
+        )
 
     def detector_failures(self) -> dict[str, int]:
         """By rule, of the partitions held now."""
@@ -356,8 +402,7 @@ class Keeper:
         if partition is not None:
             self.engine.series_count -= len(partition.shard.series)
             self._departed.add(partition)
-        self._saved.pop(tp, None)
-        self._arrived_s.pop(tp, None)
+        self._known.pop(tp, None)
 
 
 def _named(tp: TP) -> dict[str, object]:

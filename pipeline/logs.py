@@ -10,6 +10,7 @@ import structlog
 
 _EVERY_S = 10.0
 _NOISY = ("aiokafka", "kafka", "faust", "mode")
+_INDISCREET = ("httpx", "httpcore")  # they log addresses, which are often credentials
 
 
 class RateLimit(logging.Filter):
@@ -63,7 +64,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _NOISY:
+    for name in (*_NOISY, *_INDISCREET):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -48,6 +48,11 @@ class _Pipeline(Collector):
         yield CounterMetricFamily(
             "tidegauge_records_redelivered", "Records passed over: they were applied before", value=totals.redelivered
         )
+        yield CounterMetricFamily(
+            "tidegauge_records_lost",
+            "Records that Kafka dropped before they were applied: the partition learned again",
+            value=pipeline.keeper.lost_records,
+        )
         yield GaugeMetricFamily("tidegauge_series", "Series held by this worker", value=series)
         yield CounterMetricFamily(
             "tidegauge_series_restarted", "Series that started fresh after idle_after", value=shard["restarted"]

@@ -1,14 +1,16 @@
 """One input partition's work, without Kafka: records in, alert events and dead letters out, and the next offset."""
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from pipeline.engine import Batch, Engine
+from pipeline.silence import Decisions
 from schemas.alert import AlertEvent, rfc3339
 from schemas.dead_letter import DeadLetter, dead_letter
 from schemas.formats import Decoder, Reason, Reject
@@ -51,6 +53,8 @@ class Partition:
         self.decoder = Decoder(format, self.shard.intern, max_future_s=engine.limits.max_future_s)
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.decided: Decisions = {}  # what time alone ended, where, as far as an older snapshot may need it
+        self._due: list[tuple[int, int]] = []  # of these, those whose place reading has not come to yet
         self.tombstones: dict[str, float] = {}  # fingerprint of a resolved alert -> Unix s when its state leaves
         # False from before records are applied until what they brought is handed to the producer: a state that is ahead
         # of its alerts must never be saved, also not by a process that is about to end.
@@ -66,15 +70,22 @@ class Partition:
             new = [record for record in records if record.offset >= self.next_offset]
             self.redelivered += len(records) - len(new)
             records = new
-        if not records:
-            return Outcome(self.next_offset)
+        outcome = Outcome(self.next_offset)
+        while records:
+            outcome.alerts += self._ended_before(records[0].offset)
+            count = bisect_left(records, self._due[0][0], key=lambda r: r.offset) if self._due else len(records)
+            self._apply(records[:count], outcome)
+            records = records[count:]
+        outcome.alerts += self._ended_before(self.next_offset)
+        return outcome
+
+    def _apply(self, records: Sequence[Record], outcome: Outcome) -> None:
         payloads = [record.value for record in records]
         times_s = [record.timestamp / 1000.0 if record.timestamp >= 0 else math.nan for record in records]
         columns = self.decoder.decode(payloads, times_s)
         self.bytes += sum(map(len, filter(None, payloads)))
         self.skipped.update(columns.skipped)
         offsets = np.array([record.offset for record in records], np.int64)
-        outcome = Outcome(int(offsets[-1]) + 1)
         for reject in columns.rejects:
             self.rejected[reject.reason] += 1
             time_s = times_s[reject.record]
@@ -88,14 +99,34 @@ class Partition:
                 )
             )
         batch = Batch(columns.series, columns.t, columns.x, self.topic, self.partition, offsets[columns.record])
-        outcome.alerts = self.shard.apply(batch)
-        self.next_offset, self.newest_record_s = outcome.next_offset, times_s[-1]
-        return outcome
+        outcome.alerts += self.shard.apply(batch)
+        outcome.next_offset = self.next_offset = int(offsets[-1]) + 1
+        self.newest_record_s = times_s[-1]
+
+    def end_silent(self, at_s: int) -> list[AlertEvent]:
+        """Ends here what is silent at event time `at_s` (Unix seconds); whoever reads this place again does so too."""
+        self.decided[self.next_offset] = at_s
+        return self.shard.advance(at_s)
+
+    def recall(self, decided: Mapping[int, int]) -> list[AlertEvent]:
+        """Takes over what time had ended by the group's word; returns what it ended right here."""
+        self.decided = dict(decided)
+        # Where a snapshot was made at the very offset, nobody knows which came first; ending twice ends once.
+        self._due = sorted((offset, at_s) for offset, at_s in decided.items() if offset >= self.next_offset)
+        return self._ended_before(self.next_offset)
+
+    def _ended_before(self, offset: int) -> list[AlertEvent]:
+        """What time had ended before the record at `offset` came."""
+        ended: list[AlertEvent] = []
+        while self._due and self._due[0][0] <= offset:
+            ended += self.shard.advance(self._due.pop(0)[1])
+        return ended
 
     def quarantine(self, record: Record) -> Outcome:
         """Passes over a record that crashes the worker: a dead letter, nothing applied."""
         if record.offset < self.next_offset:
             return Outcome(self.next_offset)
+        ended = self._ended_before(record.offset + 1)
         self.rejected[Reason.POISON] += 1
         self.next_offset = record.offset + 1
         reject = Reject(0, None, Reason.POISON, Reason.POISON.sentence, record.value or b"")
@@ -106,7 +137,7 @@ class Partition:
             offset=record.offset,
             timestamp=_record_time(record.timestamp / 1000.0),
         )
-        return Outcome(self.next_offset, dead_letters=[letter])
+        return Outcome(self.next_offset, ended, [letter])
 
 
 def _record_time(time_s: float) -> str | None:

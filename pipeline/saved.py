@@ -69,6 +69,8 @@ def capture(shard: Shard) -> SavedShard:
 
 def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
     """Fills an empty shard; returns the ends of alerts that nothing stands for any more."""
+    rows_of = {rule.name: len(saved.arrays[f"rule{i}.series_of"]) for i, rule in enumerate(saved.rules)}
+    shard.reserve(len(saved.series), rows_of)
     index = np.array([shard.intern(metric, dict(labels)) for metric, labels in saved.series], np.int64)
     shard.newest_t = saved.newest_t
     kept = index >= 0  # the cap may be lower than it was
@@ -147,6 +149,7 @@ def _detector_words(spec: DetectorSpec, version: int) -> SavedDetector:
 def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: int, rows: Array) -> None:
     """rows: the new row of each old one, -1 where there is none."""
     kept = rows >= 0
+    same_rows = bool(np.array_equal(rows, np.arange(len(rows))))  # then they are copied as one piece
     for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
         if words not in old.detectors:
             continue
@@ -158,7 +161,10 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
         else:
             for array, was in arrays:
                 assert was is not None  # noqa: S101 - as the loop above found
-                array[rows[kept]] = was[kept]
+                if same_rows:
+                    array[: len(rows)] = was
+                else:
+                    array[rows[kept]] = was[kept]
 
 
 def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) -> None:
@@ -192,6 +198,22 @@ def _leave_levels(
         moved.append(to_event(replace(change, rule=binding.words), f"its level {LEVELS[cell['rank'] - 1]} was removed"))
         cell["rank"], cell["seq"] = rank, change.seq
     return moved
+
+
+LOST_SEQ = 1_000_000
+"""Added to `seq` of an end whose episode may have gone on beyond the saved state: those transitions were published, and
+nobody knows how many there were."""
+
+
+def ends_of_open(saved: SavedShard, cause: str) -> list[AlertEvent]:
+    """Ends all that is open, where what followed is lost."""
+    ends = []
+    for i, rule in enumerate(saved.rules):
+        series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
+        for row in np.flatnonzero(cells["rank"] > 0).tolist():
+            change = _change(saved, rule, int(series_of[row]), cells[row])
+            ends.append(to_event(replace(change, seq=change.seq + LOST_SEQ), cause))
+    return ends
 
 
 def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> AlertEvent:

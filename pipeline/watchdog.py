@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from pipeline.partition import TP
+from schemas.alert import rfc3339
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,9 @@ _TIMEOUT_MS = 4_000
 
 @dataclass
 class Judge:
-    """Decides, told what was seen. `reachable`: whether the broker answered at the last look."""
+    """Decides, told what was seen. away_s: when the broker was first found not to answer; None while it does."""
 
-    reachable: bool = True
+    away_s: float | None = None
     _since: dict[TP, tuple[int, float]] = field(default_factory=dict)  # next offset, and since when it stands there
 
     def look(self, now_s: float, next_offsets: Mapping[TP, int], ends: Mapping[TP, int] | None) -> str | None:
@@ -43,10 +44,11 @@ class Judge:
         >>> judge.look(50.0, {tp: 5}, {tp: 9})
         'metrics/0 stands at 5 for 50 s while Kafka has records up to 9'
         """
-        self.reachable = ends is not None
         if ends is None:
+            self.away_s = now_s if self.away_s is None else self.away_s
             self._since.clear()
             return None
+        self.away_s = None
         for tp in set(self._since) - set(next_offsets):
             del self._since[tp]
         for tp, offset in next_offsets.items():
@@ -70,11 +72,23 @@ class Watchdog:
     def start(self) -> None:
         self._thread.start()
 
+    def broker_away_for_s(self) -> float | None:
+        """None while the broker answers. From any thread."""
+        away_s = self.judge.away_s
+        return None if away_s is None else time.monotonic() - away_s
+
     def _run(self) -> None:
         while True:
             time.sleep(LOOK_EVERY_S)
             held = dict(self._held())
-            wrong = self.judge.look(time.monotonic(), held, self._ends(held))
+            began_s, was_away_s = time.monotonic(), self.judge.away_s
+            ends = self._ends(held)
+            # Where the broker is away, since this look began; where it is not, the clock stands at its end.
+            wrong = self.judge.look(began_s if ends is None else time.monotonic(), held, ends)
+            if was_away_s is None and self.judge.away_s is not None:
+                log.error("broker unreachable: waiting for it", broker=self._bootstrap, since=rfc3339(time.time()))
+            elif was_away_s is not None and self.judge.away_s is None:
+                log.info("broker back", broker=self._bootstrap, away_s=round(time.monotonic() - was_away_s, 1))
             if wrong:
                 log.critical("worker is stuck: it ends, so that it is started anew", why=wrong)
                 os._exit(EXIT_CODE)
@@ -88,6 +102,8 @@ class Watchdog:
                     group_id=None,
                     enable_auto_commit=False,
                     bootstrap_timeout_ms=_TIMEOUT_MS,
+                    request_timeout_ms=_TIMEOUT_MS,
+                    session_timeout_ms=_TIMEOUT_MS // 2,  # of no group, but it must be below the request's
                 )
             ) as client:
                 ends = client.end_offsets([TopicPartition(*tp) for tp in held])

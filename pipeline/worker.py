@@ -29,15 +29,15 @@ def run(config: Config, log_level: str = "INFO") -> None:
     _calm_the_collector()
     pipeline = Pipeline(config, _store(config))
     pipeline.app.finalize()
+    watchdog = Watchdog(config.kafka.bootstrap, pipeline.standing)
     worker = faust.Worker(
         pipeline.app,
-        StatusServer(pipeline, registry(pipeline)),
+        StatusServer(pipeline, registry(pipeline), watchdog.broker_away_for_s),
         quiet=True,
         stdout=io.StringIO(),  # its spinner writes terminal codes even when quiet
         override_logging=False,
         redirect_stdouts=False,
     )
-    watchdog = Watchdog(config.kafka.bootstrap, pipeline.standing)
     watchdog.start()
     log.info("worker starts", group=config.kafka.group, rules=len(config.rules), broker=config.kafka.bootstrap)
     worker.execute_from_commandline()

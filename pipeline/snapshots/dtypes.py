@@ -3,6 +3,8 @@
 Padding would be saved as whatever stood in memory, so that a block would never look the same twice.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,21 +23,23 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
 
     name: str
     format: str
-    shape: list[int] = []
+    shape: tuple[int, ...] = ()
 
 
-def describe(dtype: np.dtype[Any]) -> list[Column]:
+@lru_cache(maxsize=1_000)
+def describe(dtype: np.dtype[Any]) -> tuple[Column, ...]:
     """Raises TypeError for what can't be kept: the detector that has such an array is at fault.
 
     >>> describe(np.dtype("f8")), describe(np.dtype([("a", "i4"), ("b", "f4", (3,))]))
-    ([Column(name='', format='<f8', shape=[])], [Column(name='a', format='<i4', shape=[]), \
-Column(name='b', format='<f4', shape=[3])])
+    ((Column(name='', format='<f8', shape=()),), (Column(name='a', format='<i4', shape=()), \
+Column(name='b', format='<f4', shape=(3,))))
     """
     fields = dtype.fields
+    columns: tuple[Column, ...]
     if fields is None:
-        columns = [Column("", dtype.str)]
+        columns = (Column("", dtype.str),)
     else:
-        columns = [Column(name, fields[name][0].base.str, list(fields[name][0].shape)) for name in dtype.names or ()]
+        columns = tuple(Column(name, fields[name][0].base.str, fields[name][0].shape) for name in dtype.names or ())
     try:
         same = parse(columns) == dtype
     except SnapshotInvalid as error:
@@ -45,7 +49,8 @@ Column(name='b', format='<f4', shape=[3])])
     return columns
 
 
-def parse(columns: list[Column]) -> np.dtype[Any]:
+@lru_cache(maxsize=1_000)  # a save and a load ask for each array's several times over
+def parse(columns: tuple[Column, ...]) -> np.dtype[Any]:
     """Raises SnapshotInvalid for anything but numbers, or records of numbers and small arrays of numbers."""
     if not columns or len(columns) > FIELDS_MAX:
         raise SnapshotInvalid(f"a type of {len(columns)} fields")
@@ -65,10 +70,10 @@ def parse(columns: list[Column]) -> np.dtype[Any]:
     names = [column.name for column in columns]
     if len(set(names)) < len(names) or not all(name.isidentifier() for name in names):
         raise SnapshotInvalid("field names that are empty, odd or twice there")
-    return np.dtype([(c.name, c.format, tuple(c.shape)) if c.shape else (c.name, c.format) for c in columns])
+    return np.dtype([(c.name, c.format, c.shape) if c.shape else (c.name, c.format) for c in columns])
 
 
-def product(shape: list[int]) -> int:
+def product(shape: Sequence[int]) -> int:
     """Elements of an array of that shape, at least 1: numpy multiplies the sizes of an empty array too.
 
     Raises SnapshotInvalid where a size is negative or absurd.

@@ -13,6 +13,7 @@ import itertools
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,7 +50,11 @@ class _Known:
 
 
 class FolderStore:
-    """See the module. `bytes_max`: memory that one snapshot may ask for."""
+    """See the module.
+
+    bytes_max: memory that one snapshot may ask for; read_again_after_s: waits where a read failed, for a file that
+    another process replaced meanwhile, or a network volume that hesitates.
+    """
 
     def __init__(
         self,
@@ -58,10 +63,12 @@ class FolderStore:
         fs: Fs | None = None,
         bytes_max: int = SNAPSHOT_BYTES_MAX,
         block_bytes: int = BLOCK_BYTES,
+        read_again_after_s: Sequence[float] = (0.05, 0.5),
     ) -> None:
         self._root = path / quoted(group)
         self._fs: Fs = fs or RealFs()
         self._bytes_max, self._block_bytes = bytes_max, block_bytes
+        self._read_again_after_s = read_again_after_s
         self._writer = uuid.uuid4().hex[:12]  # two processes never write a file of the same name
         self._numbers = itertools.count(1)  # saves of several partitions may run at once
         self._known: defaultdict[tuple[str, int], _Known] = defaultdict(_Known)
@@ -98,22 +105,28 @@ class FolderStore:
         return _saved(manifest, packs, len(data), started_s)
 
     def load(self, topic: str, partition: int) -> Loaded:
+        """What can't be read just now is no damage: to fall back on an older one, or on none, would lose state."""
+        for wait_s in (*self._read_again_after_s, None):
+            try:
+                return self._load(topic, partition)
+            except (OSError, MemoryError) as error:
+                if wait_s is None:
+                    folder = self._folder(topic, partition)
+                    raise StoreError(f"snapshots in {folder} can't be read: {error or type(error).__name__}") from error
+                time.sleep(wait_s)
+        raise AssertionError("the last try returns or raises")
+
+    def _load(self, topic: str, partition: int) -> Loaded:
         folder, known = self._folder(topic, partition), self._of(topic, partition)
         known.newest = None
         problems: list[str] = []
-        try:
-            names = self._manifests(folder)
-        except OSError as error:
-            raise StoreError(f"snapshots in {folder} can't be listed: {error}") from error
-        for name in reversed(names):
+        for name in reversed(self._manifests(folder)):
             try:
                 manifest = self._manifest(folder, name, topic, partition)
                 snapshot = decode(manifest, partial(self._fetch, folder, manifest))
             except SnapshotInvalid as error:
                 problems.append(f"snapshot {name} is refused: {error}")
                 known.refused.add(name)
-            except (OSError, MemoryError) as error:
-                problems.append(f"snapshot {name} can't be read: {error or type(error).__name__}")
             else:
                 known.newest = manifest
                 return Loaded(snapshot, problems)

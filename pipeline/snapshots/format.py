@@ -23,7 +23,8 @@ class Snapshot:
     """The state of one partition up to `next_offset`, the first offset that is not in it.
 
     generation: of the consumer group, for people; config_hash, config_text: of all rules, that made the state;
-    tombstones: fingerprint -> Unix s at which a resolved alert leaves alerts-state; made_at: RFC 3339.
+    tombstones: fingerprint -> Unix s at which a resolved alert leaves alerts-state; made_at: RFC 3339;
+    topic_id: Kafka's own, which a topic made anew under the old name doesn't share; empty where it wasn't known.
     """
 
     topic: str
@@ -35,6 +36,7 @@ class Snapshot:
     saved: SavedShard
     tombstones: dict[str, float]
     made_at: str
+    topic_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def encode(
         next_offset=snapshot.next_offset,
         generation=snapshot.generation,
         made_at=snapshot.made_at,
+        topic_id=snapshot.topic_id,
         config_hash=snapshot.config_hash,
         config_text=snapshot.config_text,
         tombstones=snapshot.tombstones,
@@ -137,6 +140,7 @@ def decode(manifest: Manifest, fetch: Callable[[Block, memoryview], None]) -> Sn
         saved=saved,
         tombstones=manifest.tombstones,
         made_at=manifest.made_at,
+        topic_id=manifest.topic_id,
     )
 
 

@@ -43,7 +43,7 @@ class ArrayInfo(msgspec.Struct, frozen=True):
     """One array. slow: see SavedShard."""
 
     name: str
-    columns: list[Column]
+    columns: tuple[Column, ...]
     shape: list[int]
     slow: int | None = None
 
@@ -71,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     block_bytes: int
     files: list[File]
     blocks: list[Block]
+    topic_id: str = ""  # older snapshots have none
 
     @property
     def bytes_total(self) -> int:
@@ -101,7 +102,7 @@ def decode_manifest(data: bytes, topic: str | None, partition: int, bytes_max: i
 
 def plans(manifest: Manifest) -> list[tuple[ArrayInfo, Plan]]:
     """How the series' words (first, with the empty name) and each array are cut."""
-    words = ArrayInfo("", [Column("", "|u1")], [manifest.series_bytes])
+    words = ArrayInfo("", (Column("", "|u1"),), [manifest.series_bytes])
     return [
         (info, Plan(tuple(info.shape), info.dtype.itemsize, info.slow, manifest.block_bytes))
         for info in (words, *manifest.arrays)

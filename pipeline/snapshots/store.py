@@ -38,7 +38,7 @@ class Store(Protocol):
         ...
 
     def load(self, topic: str, partition: int) -> Loaded:
-        """Never raises for damage, which it tells. Raises StoreError where the store can't be reached at all."""
+        """Never raises for damage, which checksums and format tell. Raises StoreError for what can't be read now."""
         ...
 
     def discard(self, topic: str, partition: int) -> None:

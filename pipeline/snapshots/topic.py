@@ -101,7 +101,7 @@ class TopicStore:
                 problems.append(f"snapshot {key.writer}/{key.slot} is refused: {error}")
                 slots.held = [held for held in slots.held if held.key != key]
             except MemoryError:
-                problems.append(f"snapshot {key.writer}/{key.slot} can't be read: not enough memory")
+                raise StoreError(f"snapshot {key.writer}/{key.slot} can't be read: not enough memory") from None
             else:
                 slots.newest = manifest
                 return Loaded(snapshot, problems)

@@ -1,11 +1,11 @@
 """Every fault on a real broker with real workers, and what a consumer saw of it: `python -m tests.chaos`.
 
 A row is a fault. Exit code 1 where an alert is missing or conflicting, or the state is not that of one uninterrupted
-run over the same events.
+run over the same events. A run of all faults writes a file under benchmarks/results/, from which
+`python -m benchmarks.table chaos --write` makes the table in docs/guarantees.md.
 """
 
 import argparse
-import json
 import math
 import shutil
 import signal
@@ -21,6 +21,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.results import machine, save
 from tests.chaos import rows, surroundings
 from tests.chaos.bed import Bed, Measured, bed
 from tests.chaos.oracle import Verdict
@@ -54,7 +55,7 @@ FAULTS: Final = {
     "topic-made-anew-live": Fault(surroundings.made_anew_live),
     "retention-passed": Fault(surroundings.retention_passed),
     "disk-full": Fault(surroundings.disk_full, {"disk_mb": 16}),
-    "strangers-250k": Fault(
+    "strangers-1m": Fault(
         surroundings.strangers, {"partitions": 1, "limits": f"max_series: {surroundings.MAX_SERIES}"}
     ),
     "takeover-100k": Fault(surroundings.takeover, {"snapshot_every_s": 5.0}),
@@ -143,7 +144,6 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="the names, and nothing else")
     parser.add_argument("--seconds-a-row", type=float, default=15.0, help="of load around each fault")
     parser.add_argument("--rate", type=float, default=1_000.0, help="records a second")
-    parser.add_argument("--json", type=Path, default=Path("build/chaos.json"), help="where the numbers go")
     given = parser.parse_args()
     if given.list:
         console.print("\n".join(FAULTS))
@@ -153,7 +153,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; --list names them")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # our broker and workers must not outlive us
-    results = []
+    about, results = machine(), []
     with own_broker() as broker:
         for name in chosen:
             result = run(name, FAULTS[name], broker, given.seconds_a_row, given.rate)
@@ -163,8 +163,9 @@ def main() -> int:
     for result in results:
         for note in notes(result):
             console.print(f"  {result.name}: {note}", markup=False, highlight=False)
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps([{**asdict(result), "good": result.good} for result in results], indent=1))
+    parameters = {"seconds_a_row": given.seconds_a_row, "rate": given.rate, "faults": chosen}
+    lines = [{**asdict(result), "good": result.good, "notes": notes(result)} for result in results]
+    console.print(f"written: {save('chaos', about, parameters, {'lines': lines}, quick=len(chosen) < len(FAULTS))}")
     return 0 if all(result.good for result in results) else 1
 
 

@@ -1,6 +1,7 @@
 """A test bed for one fault: its topics, its config, its workers, the load on them, and the verdict afterwards."""
 
 import math
+import operator
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ _RECOVERS_WITHIN_S = 120.0
 class Measured:
     """What a row found besides the verdict."""
 
-    recovered_s: list[float] = field(default_factory=list)
+    recovered_s: list[float] = field(default_factory=list)  # until all is applied, saved and committed
+    caught_up_s: list[float] = field(default_factory=list)  # until all is applied
     notes: list[str] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
     alerts_within_s: float | None = None  # what the slowest alert must keep to, where the row is about that
@@ -76,27 +78,39 @@ class Bed:
 
     def offsets(self) -> tuple[int, int]:
         """Sums over the partitions: committed, and end."""
-        tps = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+        return sum(self._committed()), sum(self._ends())
+
+    def _committed(self) -> list[int]:
+        return [self._asker.committed(TopicPartition(self.topic, p)) or 0 for p in range(self.partitions)]
+
+    def _ends(self) -> list[int]:
+        tps = [TopicPartition(self.topic, p) for p in range(self.partitions)]
         ends = self._asker.end_offsets(tps)
-        return sum(self._asker.committed(tp) or 0 for tp in tps), sum(ends.values())
+        return [ends[tp] for tp in tps]
 
-    def applied_up_to_now(self, since_s: float | None = None) -> float:
-        """Waits until what is in the topic now is applied, and what came since nearly so; seconds from `since_s`."""
-        began_s = time.monotonic() if since_s is None else since_s
-        _, end = self.offsets()
+    def applied_up_to_now(self) -> float:
+        """Waits until all but the last second is applied, and then until that is committed too.
 
-        def is_so() -> bool:
+        Returns when (monotonic s) the first of these was so.
+        """
+        seen = [(time.monotonic(), self._ends())]
+
+        def caught_up() -> bool:
+            seen.append((time.monotonic(), self._ends()))
             lag = self.fleet.lag()
-            if len(lag) < self.partitions or sum(lag.values()) > self.rate:
-                return False
-            return self.offsets()[0] >= end
+            return len(lag) == self.partitions and sum(lag.values()) <= self.rate
 
-        self.wait("recovery", is_so)
-        return time.monotonic() - began_s
+        self.wait("all applied", caught_up)
+        applied_s = time.monotonic()
+        earlier = [ends for at_s, ends in seen if at_s <= applied_s - 1.0]
+        piled_up = earlier[-1] if earlier else seen[0][1]
+        self.wait("all committed", lambda: all(map(operator.ge, self._committed(), piled_up)))
+        return applied_s
 
     def recovered(self, since_s: float) -> None:
-        """Notes how long `applied_up_to_now` took from when the fault began; saving and committing is part of it."""
-        self.measured.recovered_s.append(self.applied_up_to_now(since_s))
+        """Notes how long `applied_up_to_now` took from when the fault began."""
+        self.measured.caught_up_s.append(self.applied_up_to_now() - since_s)
+        self.measured.recovered_s.append(time.monotonic() - since_s)
 
     def wait(self, what: str, until: Callable[[], bool], timeout_s: float = _RECOVERS_WITHIN_S) -> None:
         deadline_s = time.monotonic() + timeout_s

@@ -1,7 +1,7 @@
 """What one uninterrupted run would have made of the same records, and how what the workers made differs from it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.config import read_config
 from pipeline.engine import Engine
+from pipeline.fit import Fit
 from pipeline.partition import Partition
 from pipeline.replay import Replay
-from pipeline.saved import SavedShard, capture
+from pipeline.saved import SavedShard, capture, ends_of_open
 from pipeline.snapshots.folder import FolderStore
 from pipeline.topic_range import TopicRange, records_of
 from schemas.alert import AlertEvent, decode_alert, encode_alert
@@ -47,6 +48,13 @@ class Era:
             era.dead |= {(letter.partition, letter.offset) for letter in outcome.dead_letters}
             era.times_ms |= {(number, record.offset): record.timestamp for record in records}
         return era
+
+    def ends(self) -> Iterator[AlertEvent]:
+        """Of what was open when it was lost, for either reason."""
+        for partition in self.partitions.values():
+            partition.shard.advance(partition.shard.newest_t)
+            for why in (Fit.OTHER_TOPIC, Fit.BEHIND):
+                yield from ends_of_open(capture(partition.shard), why.value)
 
 
 @dataclass
@@ -85,6 +93,8 @@ def judge(config_path: Path, topic: str, eras: Sequence[Era], window_ms: tuple[f
     for era in eras:
         for key, value in era.alerts.items():
             expected[key].add(value)
+    for event in (event for era in eras[:-1] for event in era.ends()):
+        expected[_key(event)].add(_bare(event))
     found: dict[Key, list[bytes]] = defaultdict(list)
     for record in read(bootstrap, config.topics.alerts):
         event = decode_alert(record.value or b"")

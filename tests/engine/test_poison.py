@@ -1,6 +1,10 @@
 """A record that crashes the worker does so twice, then it is a dead letter and the worker lives."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline.keeper import Bounds, Keeper
+from pipeline.keeper import Keeper
+from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP, Outcome, Partition, Record
 from pipeline.poison import CrashNotes
 from pipeline.snapshots.folder import FolderStore
@@ -43,8 +48,14 @@ class Quiet:
     async def bury(self, fingerprints: Sequence[str]) -> None: ...
     async def flush(self) -> None: ...
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
-        self.offset = offsets[WHERE]
+    async def earliest(self, tp: TP) -> int:
+        return 0
+
+    async def commit(self, commits: Mapping[TP, Commit], generation: int) -> bool:
+        self.offset = commits[WHERE].offset
+        return True
+
+    async def is_member(self, generation: int) -> bool:
         return True
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -102,7 +113,56 @@ def test_the_second_crash_at_one_offset_quarantines_it_and_nothing_else(
     assert applied == [0, 1, 2, 3, 4, 6, 7, 8, 9]
     assert [(letter.offset, letter.reason) for letter in kafka.letters] == [(5, "poison")]
     assert kafka.offset == 10
-    assert not list((tmp_path / "crashes").iterdir())
+    assert not list((tmp_path / "crashes").glob("*.crash"))
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from pipeline.partition import TP
+from pipeline.poison import CrashNotes
+from tests.engine.test_poison import Message
+
+notes, where = CrashNotes(Path(sys.argv[1])), TP("metrics", 0)
+records = [Message(i, b"") for i in range(int(sys.argv[2]), int(sys.argv[3]))]
+for piece in [records] if notes.suspects(where, records) is None else [[record] for record in records]:
+    if notes.is_poison(where, piece[0]):
+        print(piece[0].offset)
+        continue
+    notes.begins(where, piece)
+    if any(record.offset == 5 for record in piece):
+        os.abort()
+    notes.ends(where)
+"""
+
+
+def test_a_record_at_which_the_process_dies_without_a_word_is_quarantined_after_two_deaths_at_it(
+    tmp_path: Path,
+) -> None:
+    def life(first: int, last: int) -> tuple[int, str]:
+        asked = [sys.executable, "-c", DIES, str(tmp_path), str(first), str(last)]
+        ended = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        return ended.returncode, ended.stdout.strip()
+
+    # The first batch only says where to look.
+    assert [life(0, 10) for _ in range(4)] == [(-signal.SIGABRT, "")] * 3 + [(0, "5")]
+
+
+def test_a_process_that_is_killed_again_and_again_within_batches_loses_no_record(tmp_path: Path) -> None:
+    for first, last in [(3, 9), (3, 9), (0, 20), (4, 8)]:
+        CrashNotes(tmp_path).begins(WHERE, [Message(first, b""), Message(last, b"")])
+        notes = CrashNotes(tmp_path)
+        assert notes.suspects(WHERE, [Message(last, b"")]) is not None
+        assert not any(notes.is_poison(WHERE, Message(offset, b"")) for offset in range(21))
+
+
+def test_a_worker_that_is_still_at_work_elsewhere_did_not_die_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getpid", os.getppid)
+        CrashNotes(tmp_path).begins(WHERE, [Message(3, b"")])
+    assert CrashNotes(tmp_path).suspects(WHERE, [Message(3, b"")]) is None
 
 
 def test_a_crash_that_does_not_come_again_leaves_no_trace(tmp_path: Path) -> None:

@@ -65,16 +65,18 @@ class Worker:
         return self.log.read_text()[-5_000:]
 
 
-def start_worker(config: Path, **environment: str) -> Worker:
+def start_worker(
+    config: Path, command: Sequence[str] = (sys.executable, "-m", "pipeline.cli"), **environment: str
+) -> Worker:
     """A worker process that has just begun; `environment` is added to ours. Whoever starts it ends it."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = config.with_suffix(f".{port}.log")
-    command = [sys.executable, "-m", "pipeline.cli", "worker", "-c", str(config)]
     variables = {**os.environ, "TIDEGAUGE_HTTP_PORT": str(port), **environment}
+    started = [*command, "worker", "-c", str(config)]
     with log.open("ab") as sink:
-        return Worker(subprocess.Popen(command, stdout=sink, stderr=sink, env=variables), port, log)
+        return Worker(subprocess.Popen(started, stdout=sink, stderr=sink, env=variables), port, log)
 
 
 @contextmanager

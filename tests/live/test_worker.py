@@ -194,3 +194,15 @@ def test_a_restart_goes_on_where_the_last_worker_committed(kafka: str, topic_nam
     with worker(config) as second:
         second.wait_for_events(len(records) - 1000)
         assert second.metrics("tidegauge_events_total") == len(records) - 1000
+
+
+def test_what_piled_up_is_committed_as_soon_as_it_is_read_however_seldom_state_is_saved(
+    kafka: str, topic_name: str, tmp_path: Path
+) -> None:
+    config = config_file(tmp_path, kafka, topic_name, RULES, snapshot_every="1h")
+    create_topic(kafka, topic_name, 3)  # more partitions than keys: nothing comes for one
+    lines = [json.dumps(native(event)).encode() for event in shop(seed=5, series=2, points=200)]
+    publish(kafka, topic_name, [(b"one", line) for line in lines])
+    with worker(config) as running:
+        running.wait("the commit", lambda: committed(kafka, topic_name, topic_name) == len(lines), 30)
+        assert running.metrics("tidegauge_snapshots_total", outcome="saved") > 0

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.keeper import Bounds
+from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
+from pipeline.silence import Decisions, decisions_of
 
 
 class Record(NamedTuple):
@@ -39,13 +40,18 @@ class Group:
     owner: dict[TP, str] = field(default_factory=dict)
     joined: set[str] = field(default_factory=set)
     rebalancing: bool = False
-    committed: dict[TP, int] = field(default_factory=dict)
+    committed: dict[TP, Commit] = field(default_factory=dict)
+    decided: defaultdict[TP, Decisions] = field(default_factory=lambda: defaultdict(dict))  # all that ever were
 
-    def commit(self, member: str, generation: int, offsets: Mapping[TP, int]) -> bool:
-        fenced = member not in self.members or generation != self.generation
-        if fenced or any(self.owner.get(tp) != member for tp in offsets):
+    def has(self, member: str, generation: int) -> bool:
+        return member in self.members and generation == self.generation
+
+    def commit(self, member: str, generation: int, commits: Mapping[TP, Commit]) -> bool:
+        if not self.has(member, generation) or any(self.owner.get(tp) != member for tp in commits):
             return False
-        self.committed.update(offsets)
+        self.committed.update(commits)
+        for tp, commit in commits.items():
+            self.decided[tp].update(decisions_of(commit.note))
         return True
 
     def leave(self, member: str) -> None:
@@ -78,6 +84,7 @@ class Broker:
         self.kept: dict[tuple[object, ...], bytes] = {}  # the compacted state topic
         self.doubles = 0
         self.delayed: list[Send] = []
+        self.topic_ids = dict.fromkeys(self.records, "first")  # empty: a Kafka that has none
         self._ends = dict.fromkeys(self.records, 0)
 
     def end(self, tp: TP) -> int:
@@ -88,7 +95,9 @@ class Broker:
         return end
 
     def bounds(self, tp: TP) -> Bounds:
-        return Bounds(self.group.committed.get(tp), self.earliest[tp], self.end(tp))
+        theirs = self.group.committed.get(tp)
+        offset, note = (None, "") if theirs is None else (theirs.offset, theirs.note)
+        return Bounds(offset, self.earliest[tp], self.end(tp), note, self.topic_ids[tp])
 
     def append(self, send: Send) -> None:
         """A send becomes durable. Raises Conflict."""
@@ -108,3 +117,4 @@ class Broker:
     def made_anew(self, tp: TP, records: list[Record]) -> None:
         """The topic was deleted and created again; the group's offsets stayed."""
         self.records[tp], self.earliest[tp], self._ends[tp] = records, 0, 0
+        self.topic_ids[tp] = self.topic_ids[tp] and f"{self.topic_ids[tp]} and another"

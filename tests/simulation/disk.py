@@ -115,10 +115,10 @@ class Fs:
         self._disk = disk
         self._before = before
 
-    def _call(self, what: str, path: Path, fails: bool = True) -> _Folder:
+    def _call(self, what: str, path: Path) -> _Folder:
         """The folder that holds `path`."""
         self._before(what)
-        if fails and self._disk.eio and self._disk.rng.random() < self._disk.eio:
+        if self._disk.eio and self._disk.rng.random() < self._disk.eio:
             raise OSError(errno.EIO, f"input/output error at {what}")
         return self._disk.folders[str(path.parent)]
 
@@ -162,11 +162,10 @@ class Fs:
         return list(self._call("names", path / "any").now)
 
     def size(self, path: Path) -> int:
-        return len(self._inode(self._call("size", path, fails=False), path).data)
+        return len(self._inode(self._call("size", path), path).data)
 
     def read(self, path: Path, at: int, into: memoryview) -> int:
-        # Reading doesn't fail: a store that can read none of its snapshots has lost them, and says so (guarantees.md).
-        data = memoryview(self._inode(self._call("read", path, fails=False), path).data)[at : at + len(into)]
+        data = memoryview(self._inode(self._call("read", path), path).data)[at : at + len(into)]
         into[: len(data)] = data
         return len(data)
 

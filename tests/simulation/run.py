@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline import keeper as keeper_module
 from pipeline.keeper import Keeper
+from tests.simulation.streams import T0
 from tests.simulation.world import World
 
 
@@ -13,8 +14,13 @@ from tests.simulation.world import World
 class Outcome:
     seed: int
     counts: Counter[str]
-    trace: list[str]
+    said: list[tuple[float, str, str]]
     error: BaseException | None = None
+
+    @property
+    def trace(self) -> list[str]:
+        """Seconds since the beginning, who, and what."""
+        return [f"{now_s - T0:10.1f} {who:6} {what}" for now_s, who, what in self.said]
 
 
 class _Log:
@@ -33,7 +39,7 @@ def simulate(seed: int, keeper: type[Keeper] = Keeper, prepare: Callable[[World]
     """Never raises: a broken promise is the outcome's error. prepare: what a test changes before it starts."""
     world = World(seed, keeper)
     log, keeper_module.log = keeper_module.log, _Log(world)
-    outcome = Outcome(seed, world.counts, world.trace)
+    outcome = Outcome(seed, world.counts, world.said)
     try:
         prepare(world)
         world.run()

@@ -1,5 +1,6 @@
 """A world without chance: a test says what happens, one thing after the other, and where a worker dies."""
 
+from pipeline.keeper import Keeper
 from pipeline.partition import TP
 from tests.simulation.broker import Broker
 from tests.simulation.disk import Killed
@@ -13,8 +14,10 @@ ZERO = TP(TOPIC, 0)
 class Scene(World):
     """All records are in Kafka from the start. `calm` and `check` end it as they end every seed."""
 
-    def __init__(self, number: int = 3, partitions: int = 1, silent: bool = False) -> None:
-        super().__init__(0)
+    def __init__(
+        self, number: int = 3, partitions: int = 1, silent: bool = False, keeper: type[Keeper] = Keeper
+    ) -> None:
+        super().__init__(0, keeper)
         self.silent, self.number, self.faults, self.workers = silent, number, {}, []
         self.tps = [TP(TOPIC, partition) for partition in range(partitions)]
         self.broker = Broker({tp: records(number, tp.partition, silent) for tp in self.tps}, self.rng)
@@ -57,7 +60,7 @@ class Scene(World):
         self._stops = (worker, step)
 
     def at(self, worker: Worker, step: str) -> None:
-        self.say(worker.name, f". {step}")
+        self.say(worker.name, f"step {step}")
         if self._stops == (worker, step):
             worker.paused, self._stops = True, None
         if self._dies and self._dies[:2] == (worker, step):
@@ -68,4 +71,5 @@ class Scene(World):
 
     @property
     def committed(self) -> int | None:
-        return self.broker.group.committed.get(ZERO)
+        theirs = self.broker.group.committed.get(ZERO)
+        return theirs.offset if theirs else None

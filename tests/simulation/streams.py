@@ -1,12 +1,13 @@
 """What the simulated partitions hold, and what one uninterrupted run makes of it.
 
-In a `silent` stream series do stop: their alerts end by time alone, by `tick` or by the next point. Its events carry
-the very time at which Kafka got them, else whether a tick came in between would decide. At the end all that is open is
-ended by time, so that it doesn't matter which alerts a tick had ended before. Events of the other streams have any
-time, and a `stale_after` beyond all of them: no tick ends anything, and state is compared bit by bit.
+In a `silent` stream series do stop: their alerts end by time alone, by `tick` or by the next point, and some points
+come so late that it matters whether a tick came before them. What the group committed of that is part of the oracle's
+input. At the end all that is open is ended by time. Events of the other streams have any time, and a `stale_after`
+beyond all of them: no tick ends anything, and state is compared bit by bit.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,7 @@ from tests.simulation.broker import Record
 
 TOPIC = "metrics"
 T0 = 1_790_000_000.0
+STALE_AFTER_S = 20  # in a silent stream
 SILENCE_S = 1e6  # after the last record; longer than any `stale_after` of a silent stream
 _RULES = """
 limits: {{idle_after: {idle}, stale_after: {stale}, max_future: 10m, tombstone_after: 20m}}
@@ -48,7 +50,8 @@ BAD_VALUES = ["NaN", "Infinity", "1e999", "null", "true", '"12"']
 
 @lru_cache
 def config_of(silent: bool) -> Config:
-    return config(_RULES.format(**({"idle": "1h", "stale": "10m"} if silent else {"idle": "90d", "stale": "90d"})))
+    limits = {"idle": "1h", "stale": f"{STALE_AFTER_S}s"} if silent else {"idle": "90d", "stale": "90d"}
+    return config(_RULES.format(**limits))
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,15 @@ def letter_key(letter: DeadLetter) -> tuple[object, ...]:
 def records(number: int, partition: int, silent: bool) -> list[Record]:
     """Seeded noise with bursts, doubles, late points, wrong clocks, gaps and garbage; several events a record."""
     rng = np.random.default_rng([number, partition, silent])
-    n, series = int(rng.integers(30, 110)), int(rng.integers(1, 4))
+    n, series = int(rng.integers(30, 90)), int(rng.integers(1, 4))
     made: list[Record] = []
     last: dict[int, list[float]] = {}  # times by series
     at_s = T0
     burst = int(rng.integers(n))
+    often = 0.15 if silent else 0.0
     for i in range(n):
-        at_s += float(rng.choice([0.0, 0.5, 1.0, 2.0, 7.0, 700.0, 4000.0], p=[0.05, 0.2, 0.5, 0.1, 0.1, 0.03, 0.02]))
+        steps_s = [0.0, 0.5, 1.0, 2.0, 7.0, 30.0, 700.0, 4000.0]
+        at_s += float(rng.choice(steps_s, p=[0.05, 0.2, 0.5 - often, 0.1, 0.1, often, 0.03, 0.02]))
         kind = rng.random()
         payload: bytes | None
         if kind < 0.05:
@@ -90,7 +95,8 @@ def records(number: int, partition: int, silent: bool) -> list[Record]:
             payload = made[int(rng.integers(len(made)))].value  # the producer sent it again
         else:
             count = int(rng.choice((1, 2, 3), p=(0.9, 0.06, 0.04)))
-            events = [_event(rng, at_s, silent, partition, series, i - burst, last) for _ in range(count)]
+            high = (i - burst) % 40 < 20 if silent else 0 <= i - burst < 20
+            events = [_event(rng, at_s, silent, partition, series, high, last) for _ in range(count)]
             payload = (events[0] if len(events) == 1 else f"[{','.join(events)}]").encode()
         made.append(Record(i, round(at_s * 1000), payload))
     return made
@@ -102,7 +108,7 @@ def _event(
     silent: bool,
     partition: int,
     series: int,
-    burst: int,
+    high: bool,
     last: dict[int, list[float]],
 ) -> str:
     s = int(rng.integers(series))
@@ -111,10 +117,13 @@ def _event(
         t = float(rng.choice(last[s]))  # a double or late: never newer than its series
     elif kind < 0.07:
         t = at_s + 4000  # refused: beyond max_future
+    elif kind < 0.27 and silent and last.get(s):
+        # Held up on its way, perhaps for longer than stale_after.
+        t = min(max(last[s]) + float(rng.choice([0.5, 2.0, 15.0])), at_s)
     elif kind < 0.17 and not silent:
         t = at_s + float(rng.choice([-3.0, -600.0, 2.0, 300.0]))
     x = 60 + float(rng.normal(0, 3)) + float(rng.choice([0.0, 30.0, 200.0, -80.0], p=[0.85, 0.09, 0.03, 0.03]))
-    x += 50 if 0 <= burst < 20 else 0
+    x += 50 if high else 0
     good = rng.random() < 0.97
     value = json.dumps(x) if good else BAD_VALUES[int(rng.integers(len(BAD_VALUES)))]
     labels = json.dumps({"odd": "yes" if s % 2 == 0 else "no", "p": str(partition)})
@@ -124,14 +133,15 @@ def _event(
 
 
 @lru_cache(maxsize=1000)
-def oracle(number: int, partition: int, silent: bool) -> Oracle:
+def oracle(number: int, partition: int, silent: bool, decided: tuple[tuple[int, int], ...] = ()) -> Oracle:
     made = config_of(silent)
-    return run(made, TP(TOPIC, partition), records(number, partition, silent), silent)
+    return run(made, TP(TOPIC, partition), records(number, partition, silent), silent, dict(decided))
 
 
-def run(made: Config, tp: TP, log: list[Record], silent: bool) -> Oracle:
-    """One uninterrupted run from the first record on."""
+def run(made: Config, tp: TP, log: list[Record], silent: bool, decided: Mapping[int, int] | None = None) -> Oracle:
+    """One uninterrupted run from the first record on; time alone ended alerts where `decided` says."""
     partition = Partition(Engine(made.rules, made.limits), tp.topic, tp.partition, made.inputs[0].format)
+    partition.recall(decided or {})
     outcome = partition.process(log)
     alerts = list(outcome.alerts)
     if silent:

@@ -3,18 +3,20 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from pipeline.keeper import Keeper
+from pipeline.outside import Commit
 from pipeline.partition import TP, Outcome, Partition
 from pipeline.partition import Record as PartitionRecord
+from pipeline.silence import Decisions
 from pipeline.snapshots.format import Snapshot
 from tests.simulation.loop import pause
 from tests.simulation.run import simulate
 from tests.simulation.worker import Worker
-from tests.simulation.world import FAULTS, World
+from tests.simulation.world import FAULTS, World, is_silent
 
 SEEDS = 300
 
@@ -46,8 +48,8 @@ class CommitsFirst(Keeper):
     """Offsets, then snapshots."""
 
     async def checkpoint(self) -> None:
-        offsets = {tp: partition.next_offset for tp, partition in self.partitions.items()}
-        if offsets and await self._outside.commit(offsets):
+        commits = {tp: Commit(partition.next_offset) for tp, partition in self.partitions.items()}
+        if commits and await self._outside.commit(commits, self.generation):
             await super().checkpoint()
 
 
@@ -92,13 +94,40 @@ class NeverFenced(Keeper):
 
     async def assigned(self, tps: set[TP], generation: int) -> dict[TP, int]:
         positions = await super().assigned(tps, generation)
-        self._saved = {tp: (partition.next_offset, partition.changes) for tp, partition in self.partitions.items()}
+        for tp, partition in self.partitions.items():
+            self._known[tp].saved = (partition.next_offset, partition.changes)
         return positions
+
+
+class EndsByTimeAtOnce(Keeper):
+    """What time alone ends is published before anyone else could know of it."""
+
+    async def _end_silent(self, silent: Mapping[TP, int]) -> None:
+        for tp, at_s in silent.items():
+            await self._publish_ends(self.partitions[tp], self.partitions[tp].end_silent(at_s))
+
+
+class NotesOvertakeEachOther(Keeper):
+    """A checkpoint says what it knew when it began."""
+
+    def _needed_decisions(self, tp: TP) -> Decisions:
+        return {}
 
 
 @pytest.mark.parametrize("keeper", [CommitsFirst, KeepsStale, CopiesAtAnyTime, TrustsEverySnapshot, NeverFenced])
 def test_a_keeper_with_a_bug_fails(keeper: type[Keeper]) -> None:
     must_fail(lambda seed: simulate(seed, keeper, rough).error)
+
+
+@pytest.mark.parametrize("keeper", [EndsByTimeAtOnce, NotesOvertakeEachOther])
+def test_a_keeper_with_a_bug_in_what_time_ends_fails(keeper: type[Keeper]) -> None:
+    silent = [seed for seed in range(1200) if is_silent(seed)]
+    must_fail(lambda seed: simulate(seed, keeper, quiet).error, silent)
+
+
+def quiet(world: World) -> None:
+    """More of time that passes, and of workers that miss it."""
+    world.faults |= {"tick": 0.25, "zombie": 0.06, "lost": 0.5, "kill": 0.004, "rebalance": 0.0, "redelivery": 0.0}
 
 
 def rough(world: World) -> None:
@@ -132,6 +161,6 @@ def test_a_disk_that_only_says_that_it_synced_is_noticed() -> None:
     must_fail(lambda seed: simulate(seed, prepare=prepare).error)
 
 
-def must_fail(run: Callable[[int], BaseException | None]) -> None:
+def must_fail(run: Callable[[int], BaseException | None], seeds: Sequence[int] = range(400)) -> None:
     """At one of a few seeds, with a broken promise and not with an accident."""
-    assert any(isinstance(run(seed), AssertionError) for seed in range(400))
+    assert any(isinstance(run(seed), AssertionError) for seed in seeds)

@@ -15,7 +15,8 @@ class Wrong(AssertionError):
 
 def check_commits(broker: Broker, disk: Disk, rotten: Mapping[TP, int]) -> None:
     """No committed offset is ahead of what a power cut would leave. rotten: offsets of snapshots spoilt since."""
-    for tp, committed in broker.group.committed.items():
+    for tp, theirs in broker.group.committed.items():
+        committed = theirs.offset
         newest = disk.newest_offset(tp.topic, tp.partition)
         if committed > max(newest, rotten.get(tp, -1)):
             raise Wrong(f"{tp}: committed {committed}, newest durable snapshot {newest}")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pipeline.keeper import Bounds, Keeper
+from pipeline.keeper import Keeper
+from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
 from pipeline.snapshots.errors import StoreError
 from pipeline.snapshots.folder import FolderStore
@@ -59,7 +60,7 @@ class Worker:
         self.pending: list[Send] = []  # sent and not acknowledged
         self.loop = Loop()
         self.tasks: dict[str, asyncio.Task[Any]] = {}
-        store = CheckedStore(Path("/snapshots"), "group", Fs(disk, self._step))
+        store = CheckedStore(Path("/snapshots"), "group", Fs(disk, self._step), read_again_after_s=(0.0,))
         store._writer = name  # a random one would make a trace differ from run to run
         self.keeper = keeper(made, self, store)
 
@@ -170,12 +171,22 @@ class Worker:
         if self.pending:
             self.broker.append(self.pending.pop(0))
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+    async def earliest(self, tp: TP) -> int:
+        await self._pause("earliest")
+        return self.broker.earliest[tp]
+
+    async def is_member(self, generation: int) -> bool:
+        await self._pause("member?")
+        answer = self.broker.group.has(self.name, generation)
+        await self._pause("member")
+        return answer
+
+    async def commit(self, commits: Mapping[TP, Commit], generation: int) -> bool:
         await self._pause("commit")
         if self.chance.happens("commit refused"):
             self.broker.group.rebalancing = True  # why a coordinator refuses
             return False
-        accepted = self.broker.group.commit(self.name, self.generation, offsets)
+        accepted = self.broker.group.commit(self.name, generation, commits)
         self.chance.check_commits()
         await self._pause("committed" if accepted else "fenced")
         return accepted

@@ -3,18 +3,19 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import ClassVar
 
 from pipeline.keeper import Keeper
 from pipeline.partition import TP
-from tests.simulation.broker import Broker
+from tests.simulation.broker import Broker, Record
 from tests.simulation.disk import Disk, Killed
-from tests.simulation.streams import SILENCE_S, T0, TOPIC, config_of, oracle, records
+from tests.simulation.streams import SILENCE_S, STALE_AFTER_S, T0, TOPIC, config_of, oracle, records
 from tests.simulation.verdict import Wrong, check_commits, check_published, check_state
 from tests.simulation.worker import EXPECTED_ENDS, Worker
 
 FAULTS = {
-    "kill": 0.006,  # at each step of a worker
+    "kill": 0.005,  # at each step of a worker
     "power cut": 0.005,  # at each action of the world, as those that follow
     "zombie": 0.025,
     "rebalance": 0.02,
@@ -33,8 +34,17 @@ FAULTS = {
 }
 """How likely, where a seed has the fault at all: each seed leaves out some, so that the others get further."""
 
+TURNING_POINTS = {"publish", "flushed", "rename", "thread done", "commit", "committed"}
+"""Steps at which a death matters most, and which are rare beside all those of sending and writing."""
+SESSION_TIMEOUT_S = 10.0
+SILENT = 0.4  # of the seeds have series that stop
 ROUNDS = 240
 STUCK_AFTER = 60_000
+
+
+def is_silent(seed: int) -> bool:
+    """Without making its world."""
+    return random.Random(seed).random() < SILENT
 
 
 class World:
@@ -43,14 +53,16 @@ class World:
     def __init__(self, seed: int, keeper: type[Keeper] = Keeper, streams: int = 25) -> None:
         self.rng = rng = random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self.trace: list[str] = []
-        self.silent = rng.random() < 0.4
+        self.said: list[tuple[float, str, str]] = []  # when, who, what
+        self.silent = rng.random() < SILENT
         self.number = rng.randrange(streams)
         self.tps = [TP(TOPIC, partition) for partition in range(rng.choice((1, 1, 2, 2, 3)))]
         self.broker = Broker({tp: records(self.number, tp.partition, self.silent) for tp in self.tps}, rng)
         self.broker.now_s = T0
         self.disk = Disk(rng)
         self.faults = {fault: rate for fault, rate in FAULTS.items() if rng.random() < 0.6}
+        if self.silent and "tick" in self.faults:
+            self.faults |= {"tick": 0.15, "zombie": 0.01, "rebalance": 0.01, "disk full": 0.01}
         self.disk.eio = self.faults.get("input/output error", 0.0) * (rng.random() < 0.3)
         self.workers: list[Worker] = []
         self.rotten: dict[TP, int] = {}  # offset of a snapshot that was spoilt
@@ -65,6 +77,8 @@ class World:
 
     def run(self) -> None:
         """Raises Wrong, or whatever the keeper or the store raised that they must not."""
+        if self.silent:
+            self._begin_calmly()
         for _ in range(ROUNDS):
             busy = [worker for worker in self.workers if worker.alive and not worker.paused and worker.loop.has_work]
             if busy and self.rng.random() < 0.75:
@@ -75,6 +89,17 @@ class World:
                 self.act()
         self.calm()
         self.check()
+
+    def _begin_calmly(self) -> None:
+        """Up to a first snapshot, before which time alone ends nothing."""
+        faults, eio, self.faults, self.disk.eio = self.faults, self.disk.eio, {}, 0.0
+        log, _ = self._some_log()
+        self.broker.now_s = log[len(log) // 4].timestamp / 1000
+        self._settle()
+        for worker in self.workers:
+            self.start(worker, "checkpoint")
+        self._settle()
+        self.faults, self.disk.eio = faults, eio
 
     def step(self, worker: Worker) -> None:
         if worker.alive and worker.loop.has_work:
@@ -99,7 +124,7 @@ class World:
                 return
         kind = rng.random()
         if kind < 0.2:
-            self.broker.now_s += round(rng.expovariate(1 / self._pace_s) * 8) / 8
+            self._time_passes()
         elif kind < 0.3 or not alive:
             self.group_goes_on(patience=0.3)
         elif kind < 0.4 and len(alive) < 3 and (not alive or rng.random() < 0.4):
@@ -108,7 +133,7 @@ class World:
             self.broker.append(self.broker.delayed.pop(rng.randrange(len(self.broker.delayed))))
         elif kind < 0.5:
             rng.choice(alive).acknowledge_one()
-        elif kind < 0.6:
+        elif kind < (0.7 if self.silent else 0.6):
             self.start(rng.choice(alive), "checkpoint")
         else:
             worker = rng.choice(alive)
@@ -116,6 +141,20 @@ class World:
                 tp = rng.choice(sorted(worker.positions))
                 worker.fetch(tp, worker.positions[tp], rng.choice((2, 5, 10, 30)))
                 self.start(worker, "agent")
+
+    def _time_passes(self) -> None:
+        """Of a silent stream often up to where the next silence begins."""
+        log, end = self._some_log()
+        if self.silent and self.rng.random() < 0.7:
+            for before, after in pairwise(log[end:]):
+                if after.timestamp - before.timestamp > 1000 * STALE_AFTER_S:
+                    self.broker.now_s = max(self.broker.now_s, before.timestamp / 1000)
+                    return
+        self.broker.now_s += round(self.rng.expovariate(1 / self._pace_s) * 8) / 8
+
+    def _some_log(self) -> tuple[list[Record], int]:
+        tp = self.rng.choice(self.tps)
+        return self.broker.records[tp], self.broker.end(tp)
 
     def start(self, worker: Worker, kind: str) -> None:
         work = {
@@ -158,6 +197,7 @@ class World:
             if name not in awake and self.rng.random() < patience:
                 self.say(name, "is left out of the group")
                 group.leave(name)
+                self.broker.now_s += SESSION_TIMEOUT_S
                 missing = sorted(group.members - group.joined)
         if group.rebalancing and group.joined and not missing:
             group.finish(self.tps, self.rng)
@@ -169,16 +209,17 @@ class World:
     # Faults ----------------------------------------------------------------------------------------------------------
 
     def at(self, worker: Worker, step: str) -> None:
-        self.counts[f"step {step}"] += 1
-        self.say(worker.name, f". {step}")
-        if self.happens("kill"):
+        name = f"step {step}"
+        self.counts[name] += 1
+        self.said.append((self.broker.now_s, worker.name, name))
+        if self.happens("kill", 5 if step in TURNING_POINTS else 1):
             self.counts[f"kill at {step}"] += 1
             self.kill(worker)
             raise Killed
 
-    def happens(self, fault: str) -> bool:
+    def happens(self, fault: str, times: int = 1) -> bool:
         rate = self.faults.get(fault)
-        happens = rate is not None and self.rng.random() < rate
+        happens = rate is not None and self.rng.random() < rate * times
         if happens:
             self.counts[fault] += 1
         return happens
@@ -201,7 +242,7 @@ class World:
             self.say(worker.name, "stands still" if worker.paused else "goes on")
             if worker.paused:
                 self.broker.group.rebalancing = True
-                self.broker.now_s += self.rng.choice((0, 0, 30, 1000)) if self.silent else 0
+                self.broker.now_s += self.rng.choice((0, 0, 5, 30)) if self.silent else 0
 
     def _rebalance(self) -> None:
         self.broker.group.rebalancing = True
@@ -245,9 +286,14 @@ class World:
             ]
             committed = self.broker.group.committed.get(tp)
             if kept and committed is not None:
-                self.broker.earliest[tp] = max(self.broker.earliest[tp], min(*kept, committed))
+                self.broker.earliest[tp] = max(self.broker.earliest[tp], min(*kept, committed.offset))
 
     def _tick(self) -> None:
+        reading = [worker for worker in self.workers if worker.alive and not worker.paused]
+        if self.silent and not self._fetch_all(reading):  # long after all that has come, and before anything more does
+            log, end = self._some_log()
+            next_s = log[end].timestamp / 1000 if end < len(log) else self.broker.now_s
+            self.broker.now_s = max(self.broker.now_s, next_s - 0.5)
         for worker in self.workers:
             if not worker.paused:
                 self.start(worker, "tick")
@@ -267,6 +313,7 @@ class World:
 
     def calm(self) -> None:
         """No more faults: what lives goes on, and all that Kafka has is applied, published and saved."""
+        self.counts["decided by time"] += sum(map(len, self.broker.group.decided.values()))
         self.say("world", "calm")
         self.faults, self.disk.full, self.disk.eio = {}, False, 0.0
         self.broker.now_s = max(
@@ -305,21 +352,26 @@ class World:
             if group.rebalancing or group.members != alive:
                 self.group_goes_on(patience=1.0)
                 continue
-            behind = False
-            for worker in self.workers:
-                for tp in [tp for tp, at in worker.positions.items() if worker.alive and at < self.broker.end(tp)]:
-                    behind = True
-                    worker.fetch(tp, worker.positions[tp], 1000)
-                    self.start(worker, "agent")
-            if not behind:
+            if not self._fetch_all([worker for worker in self.workers if worker.alive]):
                 return
         raise Wrong("it never comes to rest")
+
+    def _fetch_all(self, workers: list[Worker]) -> bool:
+        """False: there was nothing left to fetch."""
+        behind = False
+        for worker in workers:
+            for tp in [tp for tp, at in worker.positions.items() if at < self.broker.end(tp)]:
+                behind = True
+                worker.fetch(tp, worker.positions[tp], 1000)
+                self.start(worker, "agent")
+        return behind
 
     def check_commits(self) -> None:
         check_commits(self.broker, self.disk, self.rotten)
 
     def check(self) -> None:
-        expected = {tp: oracle(self.number, tp.partition, self.silent) for tp in self.tps}
+        decided = self.broker.group.decided
+        expected = {tp: oracle(self.number, tp.partition, self.silent, tuple(decided[tp].items())) for tp in self.tps}
         check_published(self.broker, list(expected.values()))
         for topic in ("alerts", "dead-letters"):
             self.counts[topic] += len(self.broker.seen[topic])
@@ -329,12 +381,13 @@ class World:
             partition = owner.keeper.partitions[tp]
             check_state(partition, one, self.silent)
             saved_to = max(self.disk.newest_offset(*tp), self.rotten.get(tp, -1))
-            at = (partition.next_offset, self.broker.group.committed.get(tp), saved_to)
+            theirs = self.broker.group.committed.get(tp)
+            at = (partition.next_offset, theirs and theirs.offset, saved_to)
             if set(at) != {self.broker.end(tp)}:
                 raise Wrong(f"{tp}: applied, committed, saved up to {at}, of {self.broker.end(tp)}")
 
     def say(self, who: str, what: str) -> None:
-        self.trace.append(f"{self.broker.now_s - T0:10.1f} {who:6} {what}")
+        self.said.append((self.broker.now_s, who, what))
 
 
 def _short(owner: dict[TP, str]) -> str:

@@ -22,6 +22,8 @@ class Disk:
     def __init__(self, fail: Callable[[int, str], BaseException | None] = lambda *_: None) -> None:
         self.fail = fail
         self.steps = 0
+        self.fail_read: Callable[[int], BaseException | None] = lambda _: None  # told the number of the call
+        self.reads = 0
         self.off = False
         self.files: dict[Path, _File] = {}
         self._durable: dict[Path, _File] = {}  # names as of the last sync of their folder
@@ -57,6 +59,10 @@ class Disk:
         return len(self._find(path).data)
 
     def read(self, path: Path, at: int, into: memoryview) -> int:
+        self.reads += 1
+        failure = self.fail_read(self.reads)
+        if failure is not None:
+            raise failure
         data = self._find(path).data[at : at + len(into)]
         into[: len(data)] = data
         return len(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.snapshots.errors import StoreError
 from pipeline.snapshots.folder import FolderStore
 from pipeline.snapshots.format import Snapshot
 from tests.engine.streams import apply
@@ -19,7 +20,7 @@ Fail = Callable[[int, str], BaseException | None]
 
 
 def store_on(disk: Disk) -> FolderStore:
-    return FolderStore(Path("/state"), "g", disk, block_bytes=BLOCK_BYTES)
+    return FolderStore(Path("/state"), "g", disk, block_bytes=BLOCK_BYTES, read_again_after_s=(0.0, 0.0))
 
 
 def states(count: int) -> list[Snapshot]:
@@ -167,6 +168,23 @@ def test_a_disk_that_stays_full_refuses_every_save_and_takes_no_more_room() -> N
     disk.fail = lambda *_: None
     store.save(STATES[6])
     assert same(loaded(disk)[0], STATES[6])
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "no"), OSError(errno.ESTALE, "stale"), MemoryError()])
+def test_what_cannot_be_read_just_now_is_no_damage(error: Exception) -> None:
+    disk, store = prepared()
+    store.load("metrics", 0)
+    calls = disk.reads
+    for number in range(1, calls + 1):
+        failing = disk.reads + number
+        disk.fail_read = {failing: error}.get
+        found = store_on(disk).load("metrics", 0)
+        assert (found.snapshot and found.snapshot.next_offset, found.problems) == (103, [])
+    disk.fail_read = lambda _: error
+    with pytest.raises(StoreError, match="can't be read"):
+        store_on(disk).load("metrics", 0)
+    disk.fail_read = lambda _: None
+    assert loaded(disk)[1] == []
 
 
 def test_temporary_files_of_a_crash_leave_at_the_next_save() -> None:

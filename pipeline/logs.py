@@ -37,8 +37,9 @@ class RateLimit(logging.Filter):
         return True
 
 
-def configure(level: str = "INFO") -> None:
-    """Sets up structlog and the standard library's root logger alike."""
+def configure(level: str = "INFO", *last: Any) -> None:
+    """Sets up structlog and the standard library's root logger alike. last: processors that see a line just before it
+    is written."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -58,7 +59,7 @@ def configure(level: str = "INFO") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[_drop_private, structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[_drop_private, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],
         )
     )
     root = logging.getLogger()

@@ -62,9 +62,13 @@ class Matchers:
 
     @classmethod
     def of(cls, match: Mapping[str, str], match_re: Mapping[str, str]) -> "Matchers":
-        """From Alertmanager's older `match` and `match_re`."""
+        """From Alertmanager's older `match` and `match_re`; spelled as there, so in route keys too.
+
+        >>> print(Matchers.of({"team": "shop"}, {"env": "dev|test"}))
+        {env=~"^(?:dev|test)$",team="shop"}
+        """
         equal = [Matcher(name, "=", value) for name, value in match.items()]
-        return cls((*equal, *(Matcher(name, "=~", value) for name, value in match_re.items())))
+        return cls((*equal, *(Matcher(name, "=~", f"^(?:{value})$") for name, value in match_re.items())))
 
     @classmethod
     def from_api(cls, written: Sequence[ApiMatcher]) -> "Matchers":

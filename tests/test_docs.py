@@ -1,15 +1,25 @@
 """What the documents say is so: commands, configs, metrics and links are the ones there are."""
 
+import asyncio
 import re
+import time
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 import typer.main
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
 
 from pipeline.app import Pipeline
 from pipeline.cli import app
+from pipeline.desk.courier import Courier
+from pipeline.desk.database import Database
+from pipeline.desk.feed import Feed
+from pipeline.desk.http import app as app_of_desk
+from pipeline.desk.senders import Senders
 from pipeline.metrics import registry
 from pipeline.snapshots.folder import FolderStore
 from tests.engine.streams import config
@@ -60,8 +70,27 @@ def test_make_targets_in_the_readme_exist() -> None:
 def test_every_metric_has_its_line_and_every_line_its_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     pipeline = Pipeline(config(), FolderStore(tmp_path / "state", "g"))
-    families = text_string_to_metric_families(generate_latest(registry(pipeline)).decode())
-    exported = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
-    exported = {name for name in exported if not name.endswith("_created")}  # the client's own, beside each histogram
+    exported = names_in(generate_latest(registry(pipeline))) | names_in(desk_metrics(tmp_path))
     documented = set(re.findall(r"^\| `(tidegauge_\w+)` \|", (ROOT / "docs/metrics.md").read_text(), re.M))
     assert documented == exported
+
+
+def names_in(text: bytes) -> set[str]:
+    families = text_string_to_metric_families(text.decode())
+    names = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    return {name for name in names if not name.endswith("_created")}  # the client's own, beside each histogram
+
+
+def desk_metrics(folder: Path) -> bytes:
+    """Of a desk with nothing to do."""
+
+    async def asked(app: Starlette) -> bytes:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8470") as client:
+            return (await client.get("/metrics")).content
+
+    desk = config().desk
+    with closing(Database.open(f"sqlite:///{folder / 'desk.db'}")) as db:
+        courier = Courier(db, desk, Senders("127.0.0.1:9"), time.time)
+        feed = Feed(db, desk, "127.0.0.1:9", "alerts", "g", time.time)
+        return asyncio.run(asked(app_of_desk(db, desk, time.time, courier=courier, feed=feed)))

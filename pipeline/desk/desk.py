@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +19,9 @@ from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
 from pipeline.desk.http import app
+from pipeline.desk.latency import answer_quickly
+from pipeline.desk.metrics import Meters
+from pipeline.desk.secrets import redact
 from pipeline.desk.senders import Senders
 from schemas.config import Config
 
@@ -36,8 +37,8 @@ def run(config: Config, log_level: str = "INFO") -> int:
 
     Raises DatabaseError, ValueError where the API would stand open, OSError where its port is taken.
     """
-    logs.configure(log_level)
-    _let_answers_through()
+    logs.configure(log_level, redact)
+    answer_quickly()
     db = Database.open(config.desk.server.database_url)
     try:
         return asyncio.run(DeskProcess(config, db).run())
@@ -51,6 +52,7 @@ class DeskProcess:
     def __init__(self, config: Config, db: Database, now: Callable[[], float] = time.time) -> None:
         self._db, self._desk, self._now = db, config.desk, now
         self._senders = Senders(config.kafka.bootstrap)
+        self._meters = Meters()
         self._owner = _owner(config.desk.server.port)
         self._courier = Courier(db, config.desk, self._senders, now, owner=self._owner)
         self._feed = Feed(
@@ -103,7 +105,9 @@ class DeskProcess:
     def _look(self) -> None:
         if self._feed.is_catching_up:
             return
-        if duties.step(self._db, self._desk, self._now()):
+        with self._meters.round_seconds.time():
+            looked = duties.step(self._db, self._desk, self._now())
+        if looked:
             self._courier.wake()
 
     def _tend(self) -> None:
@@ -122,17 +126,8 @@ class DeskProcess:
                 await asyncio.wait_for(self._ending.wait(), seconds)
 
     def _server(self) -> uvicorn.Server:
-        made = app(self._db, self._desk, self._now, courier=self._courier, feed=self._feed)
+        made = app(self._db, self._desk, self._now, courier=self._courier, feed=self._feed, meters=self._meters)
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
-
-
-def _let_answers_through() -> None:
-    """In a storm two threads work on thousands of objects: what the API does then waits for its turns with Python's
-    lock, and for the cycle collector's walks through all of them (10,000 alerts: a third of a second each)."""
-    sys.setswitchinterval(0.001)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 class _Server(uvicorn.Server):

@@ -51,9 +51,7 @@ def written_tree(rng: random.Random, path: str = "0", depth: int = 0) -> dict[st
 
 def read_tree(node: dict[str, Any], parent_key: str = "") -> Route:
     texts = Matchers.parse(node.get("matchers", [])).matchers
-    # So Alertmanager writes an old `match_re`, in its keys too.
-    match_re = {name: f"^(?:{value})$" for name, value in node.get("match_re", {}).items()}
-    matchers = Matchers((*texts, *Matchers.of(node.get("match", {}), match_re).matchers))
+    matchers = Matchers((*texts, *Matchers.of(node.get("match", {}), node.get("match_re", {})).matchers))
     key = f"{parent_key}/{matchers}" if parent_key else "{}"
     return Route(
         key=key,

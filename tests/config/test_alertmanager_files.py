@@ -81,8 +81,8 @@ def test_routes_are_called_as_alertmanager_calls_them() -> None:
 
     assert keys(desk("teams").route)[:3] == [
         ("0", "{}"),
-        ("0.0", '{}/{service=~"^(foo1|foo2|baz)$"}'),
-        ("0.0.0", '{}/{service=~"^(foo1|foo2|baz)$"}/{severity="critical"}'),
+        ("0.0", '{}/{service=~"^(?:^(foo1|foo2|baz)$)$"}'),
+        ("0.0.0", '{}/{service=~"^(?:^(foo1|foo2|baz)$)$"}/{severity="critical"}'),
     ]
 
 
@@ -115,6 +115,6 @@ def test_times_are_what_they_say() -> None:
 
 def test_both_spellings_of_conditions_mean_the_same() -> None:
     first, second = desk("inhibition").inhibit_rules
-    assert (str(first.source), str(first.target)) == ('{alertname="ClusterDown"}', '{alertname=~".+"}')
+    assert (str(first.source), str(first.target)) == ('{alertname="ClusterDown"}', '{alertname=~"^(?:.+)$"}')
     assert (str(second.source), second.equal) == ('{alertname="NodeDown",env=~"prod|staging"}', ("node", "cluster"))
     assert desk("a label that must be missing").route.routes[0].matchers == Matchers.parse('team=""')

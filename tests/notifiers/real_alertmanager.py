@@ -60,13 +60,21 @@ class RealAlertmanager:
 @contextmanager
 def alertmanager(config: dict[str, Any]) -> Iterator[RealAlertmanager]:
     """Runs until the block ends. `config` is what would stand in alertmanager.yml."""
-    assert PROGRAM is not None
     with tempfile.TemporaryDirectory(prefix="alertmanager-") as folder:
         file = Path(folder, "alertmanager.yml")
         file.write_text(json.dumps(config), "utf-8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        with alertmanager_of(file) as real:
+            yield real
+
+
+@contextmanager
+def alertmanager_of(file: Path) -> Iterator[RealAlertmanager]:
+    """The same with a file that is there already."""
+    assert PROGRAM is not None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with tempfile.TemporaryDirectory(prefix="alertmanager-") as folder:
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(
                 [

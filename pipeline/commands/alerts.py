@@ -1,19 +1,53 @@
-"""`tidegauge ack`, `snooze` and `unack`: what a person says to one alert."""
+"""`tidegauge alerts`, `ack`, `snooze` and `unack`: what fires, and what a person says to one alert."""
 
 import getpass
+import json
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
-from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, ConfigPath, fail, out
+from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.explain import AlertId, alert_id
+from pipeline.commands.rendering import STYLES, plain
+from pipeline.commands.silence import labels_text
 from schemas.alert import rfc3339
 from schemas.duration import parse_duration_s
+from schemas.levels import LEVELS
 
 Comment = Annotated[str, typer.Option("-m", "--comment", help="What others should know.")]
 By = Annotated[str | None, typer.Option(help="Who says so (default: who is logged in; a token says it for you).")]
+
+
+def alerts(
+    matchers: Annotated[
+        list[str] | None, typer.Argument(metavar="[MATCHER]...", help="Only those; such as team=db or level=critical.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    desk: DeskUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what fires, worst and newest first, with the id that the other commands take."""
+    found = DeskClient("alerts", config, desk).get("/api/v2/alerts", filter=matchers or [])
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for one in sorted(found, key=lambda one: (_rank(one), one["startsAt"]), reverse=True):
+        labels = one["labels"]
+        line = Text(f" {labels.get('level', '').upper():<8} ", STYLES.get(labels.get("level", ""), "bold"))
+        line.append(f" {one['fingerprint']}  since {one['startsAt']}  ", "dim")
+        shown = {name: value for name, value in labels.items() if name not in ("level", "severity")}
+        line.append(plain(labels_text(shown)), "default")
+        if one["status"]["state"] == "suppressed":
+            line.append("  held back", "yellow")
+        out().print(line)
+    out().print(f"{len(found):,} alerts fire")
+
+
+def _rank(alert: dict[str, Any]) -> int:
+    return next((rank for rank, name in enumerate(LEVELS) if name == alert["labels"].get("level")), -1)
 
 
 def ack(
@@ -54,7 +88,7 @@ def _say(act: str, alert: str, comment: str, duration: str | None, by: str | Non
             body["until"] = rfc3339(time.time() + parse_duration_s(duration))
         except ValueError as error:
             fail(f"{act}: --duration: {error}", WRONG_USE)
-    found = client.post(f"/api/desk/alerts/{alert_id(alert, act)}/{act}", body)
+    found = client.post(f"/api/desk/alerts/{alert_id(alert, act, client)}/{act}", body)
     until = f" until {found['until']}" if found.get("until") else ""
     done = {"ack": "acknowledged", "snooze": "snoozed", "unack": "taken back"}[act]
     out().print(f"{alert}  {done}{until}")

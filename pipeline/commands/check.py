@@ -10,6 +10,7 @@ import typer
 
 from pipeline.commands.common import PROBLEMS, WRONG_USE, AsJson, err, fail, out
 from pipeline.config import read_config
+from pipeline.desk.missing import missing
 from schemas.config import Config, ConfigErrors, desk_without_route
 from schemas.desk import Desk, Route
 from schemas.duration import format_duration
@@ -39,6 +40,8 @@ def check(
             err().print(f"{warning.file}:{warning.line}: {warning.path}: warning: {warning.message}")
         out().print(f"{file}: right: {_counts(config)}")
         if config.desk != desk_without_route():
+            for problem in missing(config.desk):
+                err().print(f"{file}: warning: {problem}")
             out().print(f"{file}: desk: {_desk_counts(config.desk)}")
         if config.unread:
             out().print(f"{file}: not read yet: {', '.join(sorted(config.unread))}")

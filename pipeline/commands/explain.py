@@ -7,18 +7,25 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, out
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.rendering import STYLES, plain
 from pipeline.commands.silence import labels_text
 
-AlertId = Annotated[str, typer.Argument(metavar="ALERT_ID", help="The alert event's id, or the alert's fingerprint.")]
+AlertId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ALERT_ID",
+        help="The alert event's id, or as `tidegauge alerts` shows it: an id, its beginning, or the name.",
+    ),
+]
 _WHAT_WIDTH = 12
 
 
 def explain(alert: AlertId, config: ConfigPath = DEFAULT_CONFIG, desk: DeskUrl = None, as_json: AsJson = False) -> None:
     """Show what the desk decided about an alert, step by step, and what became of each message."""
-    found = DeskClient("explain", config, desk).get(f"/api/desk/alerts/{alert_id(alert, 'explain')}/explain")
+    client = DeskClient("explain", config, desk)
+    found = client.get(f"/api/desk/alerts/{alert_id(alert, 'explain', client)}/explain")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -26,10 +33,24 @@ def explain(alert: AlertId, config: ConfigPath = DEFAULT_CONFIG, desk: DeskUrl =
         out().print(line)
 
 
-def alert_id(text: str, command: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        fail(f"{command}: {text!r} is no id of an alert; `tidegauge tail --json` shows them", WRONG_USE)
-    return text
+def alert_id(text: str, command: str, client: DeskClient) -> str:
+    """An id or a fingerprint as it is; else that of the one firing alert whose id begins so, or that is named so."""
+    if re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{32}", text):
+        return text
+    if not re.fullmatch(r"[\w .:-]{1,200}", text):
+        fail(f"{command}: {text!r} is no id and no name of an alert; `tidegauge alerts` lists them", WRONG_USE)
+    firing = client.get("/api/v2/alerts")
+    found = [
+        one["fingerprint"]
+        for one in firing
+        if one["fingerprint"].startswith(text) or one["labels"].get("alertname") == text
+    ]
+    if len(found) != 1:
+        count = f"{len(found):,} firing alerts are" if found else "no firing alert is"
+        fail(
+            f"{command}: {count} called or begin with {text!r}; `tidegauge alerts` lists them with their ids", PROBLEMS
+        )
+    return str(found[0])
 
 
 def lines_of(found: dict[str, Any]) -> list[Text]:

@@ -7,7 +7,6 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
@@ -21,6 +20,7 @@ app = typer.Typer(help="Silences: alerts that nobody is to be told of for a whil
 
 MatcherTexts = Annotated[list[str], typer.Argument(metavar="MATCHER...", help="Such as team=db or host=~'web-.*'.")]
 _SHOWN = 20
+_ID_CHARS = 36  # of a UUID
 _BARE = re.compile(r"[A-Za-z0-9_.:/-]+")
 
 
@@ -66,11 +66,12 @@ def list_(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = Table("id", "state", "matchers", "ends", "by", "comment", box=None)
     for one in found:
-        shown = (one["id"], one["status"]["state"], str(Matchers.from_api(one["matchers"])), _ends(one))
-        table.add_row(*map(plain, (*shown, one["createdBy"], one["comment"])))
-    out().print(table if found else "no silences")
+        matchers = Matchers.from_api(one["matchers"])
+        ends = f"{one['status']['state']}, {_ends(one)}"
+        out().print(plain(f"{one['id']}  {matchers}  {ends}  by {one['createdBy']}: {one['comment']}"))
+    if not found:
+        out().print("no silences")
 
 
 @app.command()
@@ -82,7 +83,7 @@ def expire(
     """End silences now. What they held back is told if it still fires."""
     client = DeskClient("silence", config, desk)
     for one in ids:
-        client.delete(f"/api/v2/silence/{_id(one)}")
+        client.delete(f"/api/v2/silence/{_id(one, client)}")
         out().print(f"{one}  ended")
 
 
@@ -109,7 +110,8 @@ def hid(
     as_json: AsJson = False,
 ) -> None:
     """Show which alerts a silence has held back so far, also one that is over."""
-    found = DeskClient("silence", config, desk).get(f"/api/desk/silences/{_id(id_)}/hid")
+    client = DeskClient("silence", config, desk)
+    found = client.get(f"/api/desk/silences/{_id(id_, client)}/hid")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -159,13 +161,20 @@ def _moment(text: str) -> float:
         fail(f"silence: --start {text!r} is no RFC 3339 time; write for example 2026-11-23T03:00:00Z", WRONG_USE)
 
 
-def _id(text: str) -> str:
+def _id(text: str, client: DeskClient) -> str:
+    """A whole id as it is; the beginning of one that only one silence has."""
     if not re.fullmatch(r"[0-9a-fA-F-]{1,64}", text):
         fail(f"silence: {text!r} is no id of a silence; see `tidegauge silence list`", PROBLEMS)
-    return text
+    if len(text) == _ID_CHARS:
+        return text
+    known = client.get("/api/v2/silences", expired="true")
+    found = [one["id"] for one in known if one["id"].startswith(text.lower())]
+    if len(found) != 1:
+        fail(f"silence: {len(found)} silences begin with {text}; see `tidegauge silence list --expired`", PROBLEMS)
+    return str(found[0])
 
 
 def _ends(silence: dict[str, Any]) -> str:
     if silence["status"]["state"] == "expired":
-        return str(silence["endsAt"])
-    return f"in {format_duration(max(0.0, rfc3339_s(silence['endsAt']) - time.time()))}"
+        return f"ended {silence['endsAt']}"
+    return f"ends in {format_duration(max(0.0, rfc3339_s(silence['endsAt']) - time.time()))}"

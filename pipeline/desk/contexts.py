@@ -1,4 +1,4 @@
-"""What notifiers are lent: secrets, texts, links into the desk's page, the time."""
+"""What notifiers are lent: secrets, texts, links to what the desk answers, the time."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -11,15 +11,17 @@ from pipeline.desk.secrets import reveal
 from schemas.desk import Desk, Integration
 
 log = structlog.get_logger(__name__)
-_PLACES = {"alert": "/#/alerts/{}", "group": "/#/groups/{}", "silence": "/#/silences/new?alert={}"}
+# Nothing that a browser could silence with is served: such a link is left out.
+_PLACES = {"alert": "/api/desk/alerts/{}/explain", "group": "/api/v2/alerts/groups"}
 
 
 def link(external_url: str, kind: str, ref: str) -> str:
     """
     >>> link("https://desk.example/", "alert", "0f"), link("https://desk.example", "silence", "0f")
-    ('https://desk.example/#/alerts/0f', 'https://desk.example/#/silences/new?alert=0f')
+    ('https://desk.example/api/desk/alerts/0f/explain', '')
     """
-    return external_url.rstrip("/") + _PLACES[kind].format(quote(ref, safe=""))
+    place = _PLACES.get(kind)
+    return external_url.rstrip("/") + place.format(quote(ref, safe="")) if place else ""
 
 
 def templates(desk: Desk) -> Templates:

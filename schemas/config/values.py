@@ -107,6 +107,12 @@ def _secret(value: object) -> Secret:
     return secret
 
 
+def _secret_address(secret: Secret) -> Secret:
+    if secret.kind == "text":
+        web_address(secret.source)
+    return secret
+
+
 def web_address(value: str) -> str:
     """An http or https address as it stands. Raises ValueError without showing it: such addresses hold passwords."""
     try:
@@ -162,6 +168,8 @@ SecretText = Annotated[
     Secret, PlainValidator(_secret), PlainSerializer(str), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 """In the file `${env:NAME}`, `file:PATH`, or the secret itself; never shown again."""
+SecretAddress = Annotated[SecretText, AfterValidator(_secret_address)]
+"""A secret that is an http or https address; one that stands in place is looked at, and still not shown."""
 WebAddress = Annotated[
     str, AfterValidator(web_address), WithJsonSchema({"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://"})
 ]

@@ -15,6 +15,7 @@ from tests.api.scene import CLOSED, Api, event, served
 cli = typer.Typer()
 cli.add_typer(silence.app, name="silence")
 cli.command()(explain.explain)
+cli.command()(alerts.alerts)
 cli.command()(alerts.ack)
 cli.command()(alerts.snooze)
 cli.command()(alerts.unack)
@@ -85,6 +86,17 @@ def test_explain_reads_as_a_chain(api: Api, typed: Typed) -> None:
     assert json.loads(typed("explain", alert["fingerprint"], "--json"))["state"] == "active"
     assert "no alert" in typed("explain", "0" * 32, code=1)
     typed("explain", "../../etc", code=2)
+    assert typed("explain", alert["fingerprint"][:6]) == text
+    assert "2 firing alerts are called or begin with 'Latency'" in typed("explain", "Latency", code=1)
+    assert "no firing alert is called" in typed("explain", "Nothing", code=1)
+
+
+def test_what_fires_is_listed_with_ids_worst_first(api: Api, typed: Typed) -> None:
+    lines = typed("alerts").splitlines()
+    assert [line.split()[0] for line in lines] == ["CRITICAL", "WARNING", "2"]
+    ids = {one["fingerprint"] for one in api.get("/api/v2/alerts")}
+    assert {line.split()[1] for line in lines[:2]} == ids
+    assert len(json.loads(typed("alerts", "series=a", "--json"))) == 1
 
 
 def test_an_alert_is_acknowledged_snoozed_and_taken_back(api: Api, typed: Typed) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from tests.chaos.fleet import Fleet
 from tests.chaos.load import Load
@@ -18,6 +20,7 @@ from tests.chaos.own_broker import OwnBroker
 from tests.engine.streams import CONFIG
 from tests.live.harness import config_file, create_topic
 
+T = TypeVar("T")
 RULES = CONFIG[CONFIG.index("rules:") :]
 SNAPSHOT_EVERY_S = 1.0
 _RECOVERS_WITHIN_S = 120.0
@@ -57,8 +60,22 @@ class Bed:
         self.eras: list[Era] = []
         self.window_ms = (0.0, math.inf)  # of records whose alerts count for the slowest
         self._next = 0
-        # Never joins the group: it only asks, and often.
-        self._asker = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=name, enable_auto_commit=False)
+        self._group = name
+        self._asker = self._new_asker()
+
+    def _new_asker(self) -> KafkaConsumer:
+        """Never joins the group: it only asks, and often."""
+        return KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self._group, enable_auto_commit=False)
+
+    def _asked(self, ask: Callable[[KafkaConsumer], T]) -> T:
+        """Again, by a client of its own, where one that has seen the broker die waits for a dead connection."""
+        for _ in range(2):
+            try:
+                return ask(self._asker)
+            except KafkaError:
+                self._asker.close()
+                self._asker = self._new_asker()
+        return ask(self._asker)
 
     def close(self) -> None:
         self._asker.close()
@@ -81,11 +98,12 @@ class Bed:
         return sum(self._committed()), sum(self._ends())
 
     def _committed(self) -> list[int]:
-        return [self._asker.committed(TopicPartition(self.topic, p)) or 0 for p in range(self.partitions)]
+        tps = [TopicPartition(self.topic, p) for p in range(self.partitions)]
+        return self._asked(lambda asker: [asker.committed(tp) or 0 for tp in tps])
 
     def _ends(self) -> list[int]:
         tps = [TopicPartition(self.topic, p) for p in range(self.partitions)]
-        ends = self._asker.end_offsets(tps)
+        ends = self._asked(lambda asker: asker.end_offsets(tps))
         return [ends[tp] for tp in tps]
 
     def applied_up_to_now(self) -> float:

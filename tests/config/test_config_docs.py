@@ -89,7 +89,7 @@ GOOD = [
     "rules: [{name: a, match: up, levels: {info: {detector: river, params: {model: x}, at: 2, for: 1m, clear: 2}}}]",
     "rules: [{name: a, match: up, detector: baseline}]\nlimits: {idle_after: 1h30m}\noncall: 3",
     "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x, routes: [{match: {code: 500}}]}\n"
-    "receivers: [{name: x, slack_configs: [{api_url: y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
+    "receivers: [{name: x, slack_configs: [{api_url: https://y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
     "time_intervals: [{name: t, time_intervals: [{years: [2026], days_of_month: ['1:7', -1]}]}]\n"
     "dependencies: {a: [b]}\nmaintenance: [{name: m, matchers: ['a=b'], starts_at: 2026-12-01T22:00, duration: 1h}]\n"
     "desk: {tokens: [{name: ann, role: admin, token_file: f}]}",
@@ -120,8 +120,8 @@ def test_what_the_loader_accepts_is_valid(
         "rules: [{name: a, match: up, detector: baseline}]\nkafak: {}",
         "route: {reciever: x}\nreceivers: [{name: x}]",
         "route: {receiver: x}\nreceivers: [{name: x, slak_configs: []}]",
-        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: y, color: blue}]}]",
-        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: y, timeout: 3}]}]",
+        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: https://y, color: blue}]}]",
+        "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: https://y, timeout: 3}]}]",
         "storm: {groups: 3}",
     ],
 )

@@ -85,7 +85,7 @@ def test_the_machines_own_time_zone_stands_for_local() -> None:
 
 def test_an_entry_falls_back_to_global_unless_it_says_either_of_a_pair() -> None:
     desk = load_desk(
-        "global: {slack_api_url: u, smtp_from: f, smtp_smarthost: s, smtp_require_tls: no, "
+        "global: {slack_api_url: https://u, smtp_from: f, smtp_smarthost: s, smtp_require_tls: no, "
         "http_config: {no_proxy: h}}\n"
         "route: {receiver: x}\n"
         "receivers: [{name: x, slack_configs: [{channel: 1}, {api_url_file: p, http_config: {}}], "
@@ -95,7 +95,7 @@ def test_an_entry_falls_back_to_global_unless_it_says_either_of_a_pair() -> None
     assert isinstance(first.settings, ChatSettings)
     assert isinstance(second.settings, ChatSettings)
     assert first.settings.api_url is not None
-    assert (first.settings.api_url.source, first.settings.channel) == ("u", "1")
+    assert (first.settings.api_url.source, first.settings.channel) == ("https://u", "1")
     assert (second.settings.api_url, second.settings.api_url_file) == (None, "p")
     ways = [settings.http_config and settings.http_config.no_proxy for settings in (first.settings, second.settings)]
     assert ways == ["h", None]

@@ -43,6 +43,19 @@ def body_of(one: Notification, **settings: Any) -> dict[str, Any]:
     return body
 
 
+def test_an_acknowledgement_is_a_line_of_the_thread_and_calls_nobody() -> None:
+    with Slack() as slack:
+        made = by_token(slack)
+        handle = talk(made.deliver(note(), {}, context()))
+        said = made.acknowledge(note().group, "ann <!channel>", "on it\n<@U1>", handle, context())
+        assert said is not None
+        assert talk(said) == handle
+        message, line = slack.posts
+        assert line.body["thread_ts"] == message.ts
+        assert line.body["text"] == "acknowledged by ann &lt;!channel&gt;: on it\n&lt;@U1&gt;"
+    assert made.acknowledge(note().group, "ann", "", {}, context()) is None
+
+
 RAISED = note(told(what="raised", previous="warning"), reason="level_raised", number=2)
 ENDED = note(resolved(), reason="all_resolved", number=3)
 

@@ -121,9 +121,9 @@ def test_an_overloaded_receiver_is_told_again_and_a_wrong_address_is_not(
     ("settings", "words"),
     [
         ({}, "either url or url_file"),
-        ({"url": "u", "url_file": "f"}, "either url or url_file"),
-        ({"url": "u", "secret": "s", "secret_file": "f"}, "both secret and secret_file"),
-        ({"url": "u", "payload": {}}, "Extra inputs"),
+        ({"url": "https://u", "url_file": "f"}, "either url or url_file"),
+        ({"url": "https://u", "secret": "s", "secret_file": "f"}, "both secret and secret_file"),
+        ({"url": "https://u", "payload": {}}, "Extra inputs"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings: dict[str, Any], words: str) -> None:

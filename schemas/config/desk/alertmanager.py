@@ -16,7 +16,7 @@ from schemas.config.desk.words import (
 )
 from schemas.config.http_config import HttpConfig, TlsConfig
 from schemas.config.section import Section
-from schemas.config.values import Duration, SecretText, WebAddress
+from schemas.config.values import Duration, SecretAddress, SecretText, WebAddress
 
 
 class Global(Section):
@@ -43,7 +43,7 @@ class Global(Section):
         default=None, description="TLS from the first byte; on port 465 by default."
     )
     smtp_tls_config: TlsConfig | None = Field(default=None, description="Certificates for the mail server.")
-    slack_api_url: SecretText | None = Field(default=None, description="Slack's incoming webhook.")
+    slack_api_url: SecretAddress | None = Field(default=None, description="Slack's incoming webhook.")
     slack_api_url_file: str | None = Field(default=None, description="File with that address.")
     slack_app_token: SecretText | None = Field(default=None, description="Slack's bot token.")
     slack_app_token_file: str | None = Field(default=None, description="File with that token.")

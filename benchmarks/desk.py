@@ -270,24 +270,25 @@ def measure(bootstrap: str, series: int, group_by: str, lasts_s: float = WITHIN_
 
 
 def shown(found: Sequence[Measured]) -> Table:
-    table = Table("group_by", "series", "in database", "after s", "messages in a minute", "alerts in them",
-                  "API p50 / p99 / max ms", "whole list p50 / max ms", "its MB", "RSS MB", "CPU s", "")  # fmt: skip
-    for one in found:
-        table.add_row(
-            one.group_by,
-            f"{one.series:,}",
-            f"{one.in_database:,}",
-            f"{one.all_there_s}",
-            f"{one.messages}",
-            ", ".join(f"{count:,}" for count in one.alerts_told),
-            f"{one.api.p50_ms} / {one.api.p99_ms} / {one.api.max_ms}",
-            f"{one.api_all.p50_ms} / {one.api_all.max_ms}",
-            f"{one.api_all.bytes_max / 1e6:.1f}",
-            f"{one.rss_max_mb:.0f}",
-            f"{one.cpu_s}",
-            "" if one.good else "NOT AS PROMISED",
-        )
+    table = Table("", *(f"grouped by {one.group_by}" for one in found))
+    rows = [
+        ("series", [f"{one.series:,}" for one in found]),
+        ("events in the database", [f"{one.in_database:,}, all after {one.all_there_s} s" for one in found]),
+        ("messages in a minute", [f"{one.messages}, the first after {one.told_s} s" for one in found]),
+        ("alerts in them", [", ".join(f"{count:,}" for count in one.alerts_told) for one in found]),
+        *((f"{path.partition('?')[0]}", [_times(one.by_path[path]) for one in found]) for path in PATHS),
+        ("the whole list", [f"{_times(one.api_all)}; {one.api_all.bytes_max / 1e6:.1f} MB" for one in found]),
+        ("RSS max", [f"{one.rss_max_mb:.0f} MB" for one in found]),
+        ("CPU", [f"{one.cpu_s} s" for one in found]),
+        ("as promised", ["yes" if one.good else "NO" for one in found]),
+    ]
+    for name, cells in rows:
+        table.add_row(name, *cells)
     return table
+
+
+def _times(asked: Asked) -> str:
+    return f"p50 {asked.p50_ms:.0f}, p99 {asked.p99_ms:.0f}, max {asked.max_ms:.0f} ms"
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from alerting.words.escaping import line
 from schemas.alert import rfc3339
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
-from schemas.config.values import Duration, SecretText
+from schemas.config.values import Duration, SecretAddress
 
 BATCH_MAX = 64  # as Prometheus sends (`notifier.DefaultMaxBatchSize` is 256); a bad one costs less to find
 # Prometheus' rule (docs/alerts_api.md): a firing alert ends by itself after four rounds without us.
@@ -39,7 +39,7 @@ _Unit = tuple[LabelSet, ...]
 class AlertmanagerSettings(Section):
     """An Alertmanager that our alerts are passed on to."""
 
-    urls: tuple[SecretText, ...] = Field(
+    urls: tuple[SecretAddress, ...] = Field(
         min_length=1,
         max_length=32,
         description="Each member of the cluster, as in `http://alertmanager-0:9093`; never a load balancer.",
@@ -56,6 +56,7 @@ class Alertmanager(Notifier):
     pace = (100, 1.0)  # documented nowhere; 1000 alerts in one call took it 10 ms
     resend_every_s = 60.0  # Prometheus' `--rules.alert.resend-delay`
     resend_resolved_for_s: ClassVar[float] = 900.0  # Prometheus' `resolvedRetention` (rules/alerting.go)
+    keeps_incident = True
 
     settings: AlertmanagerSettings
 

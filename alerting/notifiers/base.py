@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel
 
-from alerting.alert import Notification
+from alerting.alert import Group, Notification
 from schemas.secret import Secret
 
 Handle = dict[str, str]  # what a notifier remembers of a group between notifications, per integration
@@ -73,8 +73,8 @@ Call = HttpCall | MailCall | KafkaCall | AppriseCall
 class Reply:
     """What came back. HTTP: status, lower-case header names, at most 64 KiB of body. Others: 200, or 599 and a text.
 
-    Where nothing came back (refused, timed out, cut off) the shell throws a `Retry` into the conversation, which may know
-    somebody else to ask; where it doesn't, it begins again later.
+    Where nothing came back (refused, timed out, cut off) the shell throws a `Retry` into the conversation, which may
+    know somebody else to ask; where it doesn't, it begins again later.
     """
 
     status: int
@@ -127,6 +127,9 @@ class Notifier(ABC):
     pace: ClassVar[tuple[int, float]] = (10, 1.0)
     # Alertmanager's own needs firing alerts again and again; others are told once a change.
     resend_every_s: ClassVar[float | None] = None
+    # What it opens stays open until its end comes under the same key: so it gets each group's own messages, however
+    # late, and an incident is taken when all of its alerts are.
+    keeps_incident: ClassVar[bool] = False
 
     def __init__(self, settings: BaseModel) -> None:
         self.settings = settings
@@ -134,3 +137,7 @@ class Notifier(ABC):
     @abstractmethod
     def deliver(self, note: Notification, handle: Handle, context: Context) -> Conversation:
         """Yields calls, is sent replies, returns the handle to keep. Raises Retry or Refused."""
+
+    def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
+        """Says where the group was told that somebody is on it; what it returns isn't kept. None: there is no way."""
+        return None

@@ -29,6 +29,7 @@ class KafkaTopic(Notifier):
     kind = "kafka"
     Settings = KafkaSettings
     pace = (10_000, 1.0)  # Kafka's own limits are quotas, which its client waits for
+    keeps_incident = True  # whoever reads it may
 
     settings: KafkaSettings
 

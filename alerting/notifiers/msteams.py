@@ -18,7 +18,7 @@ from alerting.words.escaping import clip, line, markdown, plain, web_address
 from alerting.words.templates import TemplateText, Written
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
-from schemas.config.values import Duration, SecretText
+from schemas.config.values import Duration, SecretAddress
 
 # Teams takes 28,672 bytes of what it expands a card to: 24,453 bytes became 28,897 (MicrosoftDocs/msteams-docs#11274).
 BODY_BYTES_MAX = 20_000
@@ -35,7 +35,7 @@ Element = dict[str, Any]
 class MsTeamsSettings(Section):
     """A Teams channel, by the address of a Workflow. Texts are templates."""
 
-    webhook_url: SecretText | None = Field(default=None, description="Address of the Workflow.")
+    webhook_url: SecretAddress | None = Field(default=None, description="Address of the Workflow.")
     webhook_url_file: str | None = Field(default=None, min_length=1, description="File with it.")
     title: TemplateText | None = Field(default=None, description="First line, in Markdown. Left out: our own words.")
     text: TemplateText | None = Field(default=None, description="What follows, in Markdown. Left out: the alerts.")

@@ -102,6 +102,7 @@ class Opsgenie(Notifier):
     }
     pace = (10, 1.0)  # a token bucket whose size depends on the plan; what is too much comes back as 429
     service: ClassVar[str] = "Opsgenie"
+    keeps_incident = True
 
     settings: OpsgenieSettings
 

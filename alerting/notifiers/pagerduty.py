@@ -112,6 +112,7 @@ class PagerDuty(Notifier):
     Settings = PagerDutySettings
     globals: ClassVar[Mapping[str, str]] = {"url": "pagerduty_url"}
     pace = (120, 60.0)  # events a minute and integration key
+    keeps_incident = True
 
     settings: PagerDutySettings
 

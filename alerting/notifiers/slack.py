@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, model_validator
 
-from alerting.alert import Alert, Notification
+from alerting.alert import Alert, Group, Notification
 from alerting.notifiers.base import (
     Call,
     Context,
@@ -23,15 +23,16 @@ from alerting.notifiers.base import (
     Reply,
     Retry,
 )
-from alerting.notifiers.slack_message import Message, SlackTexts, changes, message, plain_message
+from alerting.notifiers.slack_message import Message, SlackTexts, changes, clip_escaped, message, plain_message
 from alerting.notifiers.wire import json_body, retry_after_s, said, secret_of, settle
 from alerting.words import pictures, texts
-from alerting.words.escaping import line
+from alerting.words.escaping import line, plain, slack
 from schemas.config.http_config import HttpConfig
-from schemas.config.values import Duration, SecretText, WebAddress
+from schemas.config.values import Duration, SecretAddress, SecretText, WebAddress
 
 API_URL = "https://slack.com/api/"
 _POST = "chat.postMessage"
+ACKNOWLEDGED_CHARS_MAX = 3000  # ours: a line of a thread
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 # What Slack says when it is Slack's own trouble, or too much at once.
 _RETRIED = {
@@ -52,7 +53,7 @@ Asking = Generator[Call, Reply, Message]
 class SlackSettings(SlackTexts):
     """A Slack channel: by webhook (`api_url`), or by an app's token (`bot_token`), which keeps a message a group."""
 
-    api_url: SecretText | None = Field(default=None, description="Address of an incoming webhook.")
+    api_url: SecretAddress | None = Field(default=None, description="Address of an incoming webhook.")
     api_url_file: str | None = Field(default=None, min_length=1, description="File with it.")
     bot_token: SecretText | None = Field(
         default=None, description="Token of an app (`xoxb-...`) with chat:write, and files:write for pictures."
@@ -94,13 +95,29 @@ class Slack(Notifier):
     settings: SlackSettings
 
     def deliver(self, note: Notification, handle: Handle, context: Context) -> Conversation:
-        settings = self.settings
-        token = secret_of(settings.bot_token, settings.bot_token_file, context)
-        token = token or secret_of(settings.app_token, settings.app_token_file, context)
-        if token:
+        if token := self._token(context):
             return (yield from self._by_token(note, handle, context, token))
         yield from self._by_webhook(note, context)
         return handle
+
+    def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
+        """A line in the thread, where there is one."""
+        if not handle.get("ts"):
+            return None
+        said = f"acknowledged by {line(by)}" + (f": {plain(comment)}" if comment else "")
+        return self._reply(clip_escaped(slack(said), ACKNOWLEDGED_CHARS_MAX), handle, context)
+
+    def _reply(self, text: str, handle: Handle, context: Context) -> Conversation:
+        body = {"text": text, "channel": handle["channel"], "thread_ts": handle["ts"]}
+        answer = yield from self._ask(_POST, body, context, self._token(context))
+        if error := answer.get("error"):
+            raise Refused(self._refusal(_POST, str(error)))
+        return handle
+
+    def _token(self, context: Context) -> str:
+        settings = self.settings
+        token = secret_of(settings.bot_token, settings.bot_token_file, context)
+        return token or secret_of(settings.app_token, settings.app_token_file, context)
 
     def _by_webhook(self, note: Notification, context: Context) -> Generator[Call, Reply, None]:
         url = secret_of(self.settings.api_url, self.settings.api_url_file, context)

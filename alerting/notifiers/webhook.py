@@ -18,7 +18,7 @@ from alerting.notifiers.wire import JSON_HEADERS, TIMEOUT_S, json_body, secret_o
 from schemas.alert import fingerprint, rfc3339
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
-from schemas.config.values import Duration, SecretText
+from schemas.config.values import Duration, SecretAddress, SecretText
 
 VERSION = "4"
 NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: the end of what fires
@@ -29,7 +29,7 @@ _QUOTED = re.compile(r"[\\.+*?()|\[\]{}^$]")  # what Go's regexp.QuoteMeta escap
 class WebhookSettings(Section):
     """An address that is sent Alertmanager's webhook."""
 
-    url: SecretText | None = Field(default=None, description="The address.")
+    url: SecretAddress | None = Field(default=None, description="The address.")
     url_file: str | None = Field(default=None, min_length=1, description="File with it.")
     max_alerts: int = Field(default=0, ge=0, description="Alerts a message; further ones are counted. 0: all.")
     secret: SecretText | None = Field(
@@ -56,6 +56,7 @@ class Webhook(Notifier):
 
     kind = "webhook"
     Settings = WebhookSettings
+    keeps_incident = True  # whoever reads it may
 
     settings: WebhookSettings
 

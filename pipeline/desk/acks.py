@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from alerting.alert import Decision
-from pipeline.desk import alerts, log, tables
+from pipeline.desk import alerts, groups, log, tables
 from pipeline.desk.bulk import upsert
 
 Kind = Literal["acknowledged", "snooze"]
@@ -37,9 +37,10 @@ def snooze(conn: Connection, episode: str, by: str, comment: str, until_s: float
 
 
 def withdraw(conn: Connection, kind: Kind, episode: str, by: str, now_s: float) -> bool:
-    """Whether there was one."""
+    """Whether there was one. Who is told of the episode is looked at again at once."""
     gone = conn.execute(delete(tables.acks).where(_t.kind == kind, _t.episode == episode)).rowcount > 0
     if gone:
+        groups.look_soon(conn, kind, episode, now_s)
         text = f"no longer {_DONE[kind]}, says {by}"
         log.add(conn, [Decision(at_s=now_s, what=f"not {kind}", text=text, episode=episode, by=kind, ref=by)])
     return gone

@@ -10,6 +10,7 @@ import structlog
 from alerting.alert import Notification
 from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier, Refused, Reply, Retry
 from pipeline.desk.http_client import NoReply
+from pipeline.desk.secrets import hidden
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -44,7 +45,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Failed:
-    """It isn't, or nobody knows. is_final: it would fail again. after_s: not before, where the service said so."""
+    """It isn't, or nobody knows. is_final: it would fail again. after_s: not before, where the service said so.
+
+    reason: without secrets; it is kept, shown, and told to others.
+    """
 
     reason: str
     kind: FailureKind = "other"
@@ -62,13 +66,19 @@ async def converse(
     pace: Pace,
     aside: Aside,
 ) -> Sent | Failed:
+    """Tells it of a notification. See `hold`."""
+    begin = partial(notifier.deliver, note, handle, context)
+    return await hold(begin, f"the {notifier.kind} notifier", make=make, pace=pace, aside=aside)
+
+
+async def hold(begin: Callable[[], Conversation], who: str, *, make: Make, pace: Pace, aside: Aside) -> Sent | Failed:
     """`pace` is awaited before each call. A notifier's own mistake is a failure like another: its page isn't lost.
 
     Where a call brings no reply its Retry is thrown into the notifier, which may know somebody else to tell.
     """
     last: Reply | NoReply | None = None
     try:
-        calls = notifier.deliver(note, handle, context)
+        calls = begin()
         try:
             step = await aside(lambda: _next(calls, None))
             while isinstance(step, Call):
@@ -77,6 +87,7 @@ async def converse(
                 try:
                     answer = last = await make(step)
                 except (Retry, Refused) as failure:
+                    failure.reason = hidden(failure.reason)  # the notifier may keep it in its handle
                     answer = failure
                     last = failure if isinstance(failure, NoReply) else None
                 step = await aside(partial(_next, calls, answer))
@@ -84,12 +95,12 @@ async def converse(
         finally:
             calls.close()
     except Retry as failure:
-        return Failed(failure.reason, kind_of(last), after_s=failure.after_s)
+        return Failed(hidden(failure.reason), kind_of(last), after_s=failure.after_s)
     except Refused as failure:
-        return Failed(failure.reason, kind_of(last), is_final=True)
+        return Failed(hidden(failure.reason), kind_of(last), is_final=True)
     except Exception as error:
-        log.exception("a notifier failed", kind=notifier.kind, notification=note.id)
-        return Failed(f"the {notifier.kind} notifier failed: {type(error).__name__}: {error}")
+        log.exception("a notifier failed", who=who)
+        return Failed(hidden(f"{who} failed: {type(error).__name__}: {error}"))
 
 
 def _next(calls: Conversation, answer: Reply | Retry | Refused | None) -> Call | Handle:

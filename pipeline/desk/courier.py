@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from alerting.notifiers import KINDS
 from alerting.notifiers.base import Context, Notifier
+from pipeline.desk import outbox
 from pipeline.desk.contexts import contexts
 from pipeline.desk.counts import Counts
 from pipeline.desk.database import Database
@@ -45,7 +47,7 @@ class Courier:
         owner: str | None = None,
         threads: bool = True,
     ) -> None:
-        self._db = db
+        self._db, self._now = db, now
         # Its own, so that what others wait for doesn't stand before a page.
         self._pool = ThreadPoolExecutor(THREADS, "courier") if threads else None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,6 +78,7 @@ class Courier:
         self._loop = asyncio.get_running_loop()
         if self._is_stopping:
             return
+        await self._abandon()
         tasks = [asyncio.create_task(self._kept(lane), name=f"lane {lane.name}") for lane in self._lanes]
         stopped = asyncio.create_task(self._stopped.wait())
         try:
@@ -105,6 +108,17 @@ class Courier:
     def stop(self) -> None:
         self._is_stopping = True
         self._in_loop(self._stopped.set)
+
+    async def _abandon(self) -> None:
+        """What waits for an integration that the config has no more."""
+        names = [lane.name for lane in self._lanes]
+        try:
+            count = await self._write(lambda conn: outbox.abandon(conn, names, self._now()))
+        except SQLAlchemyError as error:
+            log.warning("the database can't be used now", error=type(error).__name__)
+            return
+        if count:
+            log.error("given up: the config has no such integrations any more", messages=count)
 
     def _in_loop(self, do: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -21,8 +21,11 @@ from pipeline.desk.feed import Feed
 from pipeline.desk.http import app
 from pipeline.desk.latency import answer_quickly
 from pipeline.desk.metrics import Meters
+from pipeline.desk.missing import missing
 from pipeline.desk.secrets import redact
 from pipeline.desk.senders import Senders
+from pipeline.desk.taken import Taken
+from pipeline.desk.threads import Pool, room_for_lookups
 from schemas.config import Config
 
 log = structlog.get_logger(__name__)
@@ -39,6 +42,8 @@ def run(config: Config, log_level: str = "INFO") -> int:
     """
     logs.configure(log_level, redact)
     answer_quickly()
+    for problem in missing(config.desk):
+        log.warning("not everybody can be told", problem=problem)
     db = Database.open(config.desk.server.database_url)
     try:
         return asyncio.run(DeskProcess(config, db).run())
@@ -58,11 +63,13 @@ class DeskProcess:
         self._feed = Feed(
             db, config.desk, config.kafka.bootstrap, config.topics.alerts, f"{config.kafka.group}-desk", now
         )
+        self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
     async def run(self) -> int:
         """Until it is asked to end. Raises ValueError and OSError before anything starts."""
         loop = asyncio.get_running_loop()
+        room_for_lookups(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
         server, listening = self._server(), _listen(self._desk.server.host, self._desk.server.port)
@@ -117,7 +124,7 @@ class DeskProcess:
         """A failure is logged and the next turn comes all the same: the database may be away for a while."""
         while not self._ending.is_set():
             try:
-                await asyncio.to_thread(do)
+                await self._aside(do)
             except SQLAlchemyError as error:
                 log.warning("the database failed: trying again", error=" ".join(str(error).split())[:300])
             except Exception:
@@ -126,7 +133,10 @@ class DeskProcess:
                 await asyncio.wait_for(self._ending.wait(), seconds)
 
     def _server(self) -> uvicorn.Server:
-        made = app(self._db, self._desk, self._now, courier=self._courier, feed=self._feed, meters=self._meters)
+        taken = Taken(self._db, self._desk, self._senders, self._now)
+        made = app(
+            self._db, self._desk, self._now, courier=self._courier, taken=taken, feed=self._feed, meters=self._meters
+        )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 
 

@@ -44,8 +44,9 @@ def level_of(labels: Mapping[str, str]) -> LevelName:
 def start(seen: External, before: Alert | None, now_s: float) -> AlertEvent:
     """The first transition of a new episode. before: the alert as it stood, resolved, or None."""
     starts_at_s = now_s if seen.starts_at_s is None else seen.starts_at_s
-    # Seen again with the same start after it was taken for ended: another episode, and so it needs another id.
-    after = before.episode if before is not None and starts_at_s <= before.starts_at_s else ""
+    # A chain of ids: two episodes differ whatever starts their sightings give, and the same sightings in the same order
+    # make the same ones.
+    after = before.episode if before is not None else ""
     print_ = fingerprint(seen.labels)
     key = msgspec.json.encode([print_, starts_at_s, after])
     return AlertEvent(

@@ -44,10 +44,13 @@ def hear(conn: Connection, heard: Sequence[Alert], rule: Flapping, now_s: float)
 
 
 def settle(conn: Connection, rule: Flapping, now_s: float) -> int:
-    """Those that time alone has calmed. Returns how many."""
+    """Those that time alone has calmed; all of them where the rule is switched off. Returns how many."""
+    if not rule.enabled:
+        return _switched_off(conn, now_s)
     due = list(conn.execute(select(_t.fingerprint).where(_t.settles_s <= now_s).order_by(_t.fingerprint)).scalars())
     if due:
         stand = alerts.many(conn, due)
+        forget(conn, [print_ for print_ in due if print_ not in stand])
         log.add(conn, hear(conn, [stand[print_] for print_ in due if print_ in stand], rule, now_s))
     return len(due)
 
@@ -55,6 +58,13 @@ def settle(conn: Connection, rule: Flapping, now_s: float) -> int:
 def forget(conn: Connection, fingerprints: Iterable[str]) -> None:
     for chunk in chunks(fingerprints):
         conn.execute(delete(tables.flaps).where(_t.fingerprint.in_(chunk)))
+
+
+def _switched_off(conn: Connection, now_s: float) -> int:
+    flapping = sorted(flapping_now(conn))
+    text = "no longer watched for flapping: it is switched off"
+    log.add(conn, [Decision(at_s=now_s, what="settled", text=text, fingerprint=print_) for print_ in flapping])
+    return conn.execute(delete(tables.flaps)).rowcount
 
 
 def _load(conn: Connection, fingerprints: Iterable[str]) -> dict[str, FlapState]:

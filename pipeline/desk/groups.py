@@ -181,6 +181,17 @@ def remove(conn: Connection, ids: Collection[str]) -> None:
         conn.execute(delete(tables.groups).where(_g.id.in_(chunk)))
 
 
+def look_soon(conn: Connection, by: str, ref: str, now_s: float) -> None:
+    """At the groups with an alert that this silence, snooze, acknowledgement held back at their last look.
+
+    A digest keeps its time.
+    """
+    held = select(_m.group_id).where(_m.muted.startswith(f"{by} {ref}: ", autoescape=True))
+    asked = select(_g.body).where(_g.id.in_(held), _g.kind != "digest", _g.next_flush_s > now_s)
+    found = [_group.decode(body) for body in conn.execute(asked.order_by(_g.id)).scalars()]
+    save(conn, [msgspec.structs.replace(group, next_flush_s=now_s) for group in found])
+
+
 def due(conn: Connection, now_s: float, limit: int) -> list[Group]:
     """Those to look at now, the longest overdue first."""
     asked = select(_g.body).where(_g.next_flush_s <= now_s).order_by(_g.next_flush_s, _g.id).limit(limit)

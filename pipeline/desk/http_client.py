@@ -74,6 +74,9 @@ class HttpClient:
             if isinstance(error.__cause__, AddressRefused):
                 raise Refused(str(error)) from None
             raise NoReply(f"can't connect: {error}") from None
+        except httpx.LocalProtocolError:
+            # Its text is the header that was wrong, and so may be a secret.
+            raise NoReply("can't be asked: its address or a header is no valid HTTP; see its secrets") from None
         except httpx.HTTPError as error:
             raise NoReply(f"cut off: {type(error).__name__}: {error}") from None
 

@@ -136,6 +136,7 @@ class _Batch:
         self._events: list[AlertEvent] = []
         self._steps: list[_Step] = []
         self._decisions: list[Decision] = []
+        self._ignored: dict[str, Alert] = {}  # by episode: sightings of what somebody else tells
         self._late = self._seen = 0
 
     def load(self, fingerprints: Iterable[str]) -> None:
@@ -146,7 +147,12 @@ class _Batch:
         """One that wasn't heard before."""
         self._events.append(event)
         before = self._alerts.get(event.fingerprint)
-        if before is not None and not _is_later(event, before):
+        if before is not None and before.origin != "kafka" and event.status == "firing":
+            # Its times say nothing beside those of sightings; who has evidence, levels and an end of its own wins.
+            if before.is_firing:
+                text = f"is told by the alerts topic from now on, no longer by {before.origin}"
+                self._log("taken_over", text, event.id, event.fingerprint)
+        elif before is not None and not _is_later(event, before):
             self._late += 1
             text = f"came after a later state was known: {event.status}, seq {event.seq}"
             self._log("late", text, event.id, event.fingerprint)
@@ -157,6 +163,10 @@ class _Batch:
         """One sighting."""
         before = self._alerts.get(fingerprint(seen.labels))
         is_firing = before is not None and before.is_firing
+        if before is not None and is_firing and before.origin not in ("api", seen.origin):
+            self._seen += 1
+            self._ignored[before.episode] = before
+            return
         if seen.ends_at_s is not None and seen.ends_at_s <= self._now_s:
             if before is None or not is_firing:
                 self._seen += 1
@@ -169,8 +179,9 @@ class _Batch:
             self._apply(event, seen.origin, seen.generator_url)
         else:
             self._seen += 1
-            told = {"annotations": seen.annotations, "generator_url": seen.generator_url}
-            self._alerts[before.fingerprint] = msgspec.structs.replace(before, **told)
+            self._alerts[before.fingerprint] = msgspec.structs.replace(
+                before, annotations=seen.annotations, generator_url=seen.generator_url, origin=seen.origin
+            )
         until_s = self._now_s + self._desk.resolve_timeout_s if seen.ends_at_s is None else seen.ends_at_s
         self._expires_s[fingerprint(seen.labels)] = until_s
 
@@ -186,6 +197,7 @@ class _Batch:
         changed = [alert for print_, alert in self._alerts.items() if self._before.get(print_) is not alert]
         alerts.save(conn, changed, self._expires_s)
         self._place()
+        self._explain_ignored()
         heard = [step.alert for step in self._steps]
         log.add(conn, self._decisions + flaps.hear(conn, heard, self._desk.flapping, self._now_s))
         return Taken(new=len(self._events) - self._late, late=self._late, seen=self._seen)
@@ -227,6 +239,19 @@ class _Batch:
             if not step.places:
                 self._log("unrouted", "no route matches it", step.alert.episode, step.alert.fingerprint)
         working.save()
+
+    def _explain_ignored(self) -> None:
+        """Once an episode: whoever sends them does so every minute."""
+        t = tables.decisions.c
+        known: set[str | None] = set()
+        for chunk in chunks(sorted(self._ignored)):
+            asked = select(t.episode).where(t.episode.in_(chunk), t.what == "ignored")
+            known.update(self._conn.execute(asked).scalars())
+        for episode, alert in self._ignored.items():
+            if episode not in known:
+                source = "the alerts topic" if alert.origin == "kafka" else "the desk itself"
+                text = f"sightings from outside change nothing: {source} tells it and its end"
+                self._log("ignored", text, episode, alert.fingerprint)
 
     def _log(self, what: str, text: str, episode: str, print_: str) -> None:
         decision = Decision(at_s=self._now_s, what=what, text=text, episode=episode, fingerprint=print_)

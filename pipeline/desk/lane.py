@@ -25,13 +25,15 @@ from alerting.notifiers.base import Call, Context, Handle, Notifier, Reply
 from pipeline.desk import outbox, settling
 from pipeline.desk.conversation import Aside, Failed, Sent, converse
 from pipeline.desk.counts import Counts
+from pipeline.desk.database import passes
 from pipeline.desk.health import Health
 from pipeline.desk.outbox import Delivery
+from pipeline.desk.revival import revive
 from schemas.desk import Desk, Integration
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-Settle = Callable[[Connection], None]
+Settle = Callable[[Connection], object]
 
 AT_ONCE_MAX = 8  # conversations of one integration
 LEASE_S = 60.0
@@ -40,6 +42,7 @@ POLL_S = 1.0  # for lines that another desk put there; our own rounds wake us
 PATIENCE_S = 120.0
 SAY_AGAIN_S = 60.0  # the alert about ourselves
 RESOLVED_FOR_S = 900.0  # that long an integration that forgets is told of an end; Prometheus' resolvedRetention
+TRIAL_S = 900.0  # where nothing got through for long: how often a dead letter is tried, to learn whether it works
 DATABASE_AWAY_S = 2.0
 
 
@@ -71,6 +74,14 @@ class Shell:
     counts: Counts
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What came of a message: what is to be written, and whether people are to be told that the integration fails."""
+
+    settle: Settle
+    is_failing: bool = False
+
+
 class Lane:
     """Made by the courier. `run` until it is stopped; `step`, for tests, once."""
 
@@ -81,7 +92,8 @@ class Lane:
         self._bucket = TokenBucket.of(notifier.pace, shell.now())
         self._health = Health(Breaker())
         self._said_s: float | None = None  # the alert about ourselves, when last; None: it isn't said
-        self._repeat_s = shell.now()
+        self._repeat_s = self._trial_s = shell.now()
+        self._is_proven = False  # something got through since the start
         self._told_groups: set[str] = set()  # since repeats were read
         self._groups: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._under_way: dict[int, asyncio.Task[None]] = {}
@@ -141,6 +153,10 @@ class Lane:
             self._repeating = asyncio.create_task(self._repeat(now_s))
         if self._said_s is not None and now_s >= self._said_s + SAY_AGAIN_S:
             await self._say_again(now_s)
+        if now_s >= self._trial_s + TRIAL_S:
+            self._trial_s = now_s
+            if not self._is_proven or self._health.failing_since_s is not None:
+                await self._written(partial(revive, integration=self.name, now_s=now_s, is_trial=True))
         return wait_s
 
     async def _claim(self, now_s: float) -> float:
@@ -161,19 +177,35 @@ class Lane:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             async with self._lock(delivery.notification.group.id):
-                settle = await self._outcome(delivery)
-                while not await self._written(settle):
-                    await self._shell.sleep(DATABASE_AWAY_S)
+                result = await self._outcome(delivery)
+                await self._settled(result.settle)
+                if result.is_failing:
+                    await self._say()
         finally:
             self._under_way.pop(delivery.id, None)
             self._wake.set()
 
-    async def _outcome(self, delivery: Delivery) -> Settle:
+    async def _settled(self, settle: Settle) -> None:
+        """Waits for a database that is away. What can't be written is left to its lease: trying again wouldn't help."""
+        while True:
+            try:
+                await self._shell.write(settle)
+            except SQLAlchemyError as error:
+                if not passes(error):
+                    log.exception("what came of a message can't be written", integration=self.name)
+                    return
+                self._database_away(error)
+                await self._shell.sleep(DATABASE_AWAY_S)
+            else:
+                return
+
+    async def _outcome(self, delivery: Delivery) -> _Result:
         """What came of it, as what is to be written."""
         note = settling.without_itself(delivery.notification, self.name)
         if not note.alerts:
-            why = "nothing to say" if note is delivery.notification else "not sent through what it is about"
-            return self._given_up(delivery, why)
+            if note is not delivery.notification:
+                return self._given_up(delivery, "not sent through what it is about")
+            return _Result(partial(outbox.skipped, id=delivery.id, reason=outbox.NO_ENDS, now_s=self._shell.now()))
         now_s = self._shell.now()
         if self._health.wait_s(now_s) > 0.0:
             return self._not_sent(delivery, self._health.waiting(now_s), now_s)  # not logged: nothing was tried
@@ -183,9 +215,11 @@ class Lane:
             log.warning("not sent", integration=self.name, message=note.id, reason=outcome.reason)
             return self._not_sent(delivery, outcome, now_s)
         self._told_groups.add(note.group.id)
-        return partial(settling.told, delivery=delivery, fallback=self._fallback, handle=outcome.handle, now_s=now_s)
+        return _Result(
+            partial(settling.told, delivery=delivery, fallback=self._fallback, handle=outcome.handle, now_s=now_s)
+        )
 
-    def _not_sent(self, delivery: Delivery, failed: Failed, now_s: float) -> Settle:
+    def _not_sent(self, delivery: Delivery, failed: Failed, now_s: float) -> _Result:
         if failed.is_final or now_s >= delivery.deadline_s:
             log.error("given up", integration=self.name, message=delivery.notification.id, reason=failed.reason)
             return self._given_up(delivery, failed.reason, is_failing=True)
@@ -198,19 +232,14 @@ class Lane:
             outbox.retry(conn, delivery.id, due_s, failed.reason, now_s)
             if is_long:
                 settling.handed_on(conn, delivery, self._fallback, failed.reason, now_s)
-                self._say(conn, now_s)
 
-        return settle
+        return _Result(settle, is_failing=is_long)
 
-    def _given_up(self, delivery: Delivery, reason: str, *, is_failing: bool = False) -> Settle:
-        now_s = self._shell.now()
-
-        def settle(conn: Connection) -> None:
-            settling.given_up(conn, delivery, self._fallback, reason, now_s)
-            if is_failing:
-                self._say(conn, now_s)
-
-        return settle
+    def _given_up(self, delivery: Delivery, reason: str, *, is_failing: bool = False) -> _Result:
+        settle = partial(
+            settling.given_up, delivery=delivery, fallback=self._fallback, reason=reason, now_s=self._shell.now()
+        )
+        return _Result(settle, is_failing)
 
     async def _converse(self, note: Notification, handle: Handle, now_s: float) -> Sent | Failed:
         """Told apart: what failed, which is remembered here, and what came of this message, which isn't."""
@@ -228,8 +257,12 @@ class Lane:
         self._shell.counts.count(self.name, outcome, ended_s - now_s)
         was_failing_since_s = self._health.failing_since_s
         self._health = self._health.after(outcome, ended_s)
-        if isinstance(outcome, Sent) and was_failing_since_s is not None:
-            await self._works(was_failing_since_s, ended_s)
+        if isinstance(outcome, Sent):
+            if was_failing_since_s is not None:
+                await self._works(was_failing_since_s, ended_s)
+            elif not self._is_proven:  # what failed before the start
+                await self._written(partial(revive, integration=self.name, now_s=ended_s))
+            self._is_proven = True
         return outcome
 
     async def _pace(self) -> None:
@@ -258,15 +291,16 @@ class Lane:
             self._repeating = None
             self._wake.set()
 
-    def _say(self, conn: Connection, now_s: float) -> None:
-        """The alert about ourselves, at most once a minute."""
-        if self._said_s is None or now_s >= self._said_s + SAY_AGAIN_S:
-            since_s = self._health.failing_since_s
-            reason = self._health.why
-            settling.failing(
-                conn, self._integration, reason, now_s if since_s is None else since_s, self._shell.desk, now_s
-            )
-            self._said_s = now_s
+    async def _say(self) -> None:
+        """The alert about ourselves, at most once a minute. Never in one transaction with what came of a message: where
+        it can't be written, only it is missing, until the next minute.
+        """
+        now_s, since_s = self._shell.now(), self._health.failing_since_s
+        if since_s is None or (self._said_s is not None and now_s < self._said_s + SAY_AGAIN_S):
+            return
+        self._said_s = now_s
+        what = (self._integration, self._health.why, since_s, self._shell.desk, now_s)
+        await self._written(lambda conn: settling.failing(conn, *what))
 
     async def _say_again(self, now_s: float) -> None:
         since_s = self._health.failing_since_s
@@ -275,17 +309,17 @@ class Lane:
             await self._works(now_s if since_s is None else since_s, now_s)
             self._health = Health(Breaker())
         else:
-            await self._written(lambda conn: self._say(conn, now_s))
+            await self._say()
 
     async def _works(self, since_s: float, now_s: float) -> None:
-        def settle(conn: Connection) -> None:
-            settling.hurried(conn, self.name, now_s)
-            if self._said_s is not None:
-                settling.works(conn, self._integration, since_s, self._shell.desk, now_s)
-
         log.info("works again", integration=self.name, failed_for_s=round(now_s - since_s))
-        if await self._written(settle):  # else the alert ends by itself, not being said again
-            self._said_s = None
+        await self._written(partial(settling.hurried, integration=self.name, now_s=now_s))
+        if now_s >= since_s + PATIENCE_S:
+            await self._written(partial(revive, integration=self.name, now_s=now_s))
+        if self._said_s is not None:
+            what = (self._integration, since_s, self._shell.desk, now_s)
+            if await self._written(lambda conn: settling.works(conn, *what)):
+                self._said_s = None  # else the alert ends by itself, not being said again
         self._wake.set()
 
     async def _renew(self) -> None:

@@ -11,7 +11,7 @@ from pipeline.desk import tables
 from pipeline.desk.bulk import chunks
 from pipeline.desk.payloads import packed, unpacked, without_ends
 
-State = Literal["due", "sent", "failed", "replaced"]
+State = Literal["due", "sent", "failed", "replaced", "skipped"]
 _t = tables.outbox.c
 _n = tables.notifications.c
 

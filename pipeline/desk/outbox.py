@@ -4,6 +4,7 @@ A line is due until it is sent, failed for good, or replaced by a later one of t
 sends it holds a lease on it meanwhile; of one group and integration only the oldest line can be claimed.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pipeline.desk.lines import Line, State, bodies, counted, listed, notificati
 from pipeline.desk.payloads import merged, unpacked, without_ends
 
 DEADLINE_S = 3600.0  # from the first attempt
+NO_ENDS = "isn't told of ends (send_resolved)"
 _t = tables.outbox.c
 _n = tables.notifications.c
 _Place = tuple[str, str, float]  # group, integration, life
@@ -29,7 +31,8 @@ _handle = msgspec.json.Decoder(Handle)
 
 @dataclass(frozen=True)
 class Delivery:
-    """A line that was claimed. attempts: this one included; deadline_s: the time after which no other is made."""
+    """A line that was claimed. attempts: this one included; deadline_s: the time after which no other is made, infinite
+    for an end that somebody waits for: a ticket would stay open."""
 
     id: int
     integration: str
@@ -42,10 +45,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Entry:
-    """A notification and whom it goes to: names of integrations -> whether they are told of ends."""
+    """A notification and whom it goes to: names of integrations -> whether they are told of ends.
+
+    is_handed_on: to those of a fallback, not to the group's own receiver.
+    """
 
     notification: Notification
     integrations: Mapping[str, bool] = field(default_factory=dict)
+    is_handed_on: bool = False
 
 
 def put(
@@ -58,7 +65,8 @@ def put(
 def put_all(conn: Connection, entries: Sequence[Entry], now_s: float) -> None:
     """Takes the place of lines for the same group, in this life of it, and integration that nobody is sending now.
 
-    The new line says what those would have said, and goes on with their attempts, back-off and deadline.
+    The new line says what those would have said, and goes on with their attempts, back-off and deadline. Where the
+    group's receiver isn't told of an end, whoever stood in for it is.
     """
     unsent = _unsent(conn, {entry.notification.group.id for entry in entries}, now_s)
     old_bodies = bodies(conn, {row.notification_id for rows in unsent.values() for row in rows})
@@ -66,20 +74,24 @@ def put_all(conn: Connection, entries: Sequence[Entry], now_s: float) -> None:
     lines: list[dict[str, Any]] = []
     decisions: list[Decision] = []
     replaced: list[int] = []
+    skipped: list[int] = []
     for entry in entries:
         places: dict[tuple[int, ...], int] = {}  # notifications that were replaced -> place in `notes`
-        for integration, with_resolved in entry.integrations.items():
-            group = entry.notification.group
+        group, note = entry.notification.group, entry.notification
+        stand_ins = _stand_ins(conn, entry)
+        decisions += [_line(note, now_s, "handed_on", name, f"message {note.number} ends it") for name in stand_ins]
+        for integration, with_resolved in {**entry.integrations, **stand_ins}.items():
             olds = unsent.pop((group.id, integration, group.first_seen_s), [])
-            note = entry.notification if with_resolved else without_ends(entry.notification)
-            if not note.alerts and not olds:
-                decisions.append(_line(note, now_s, "skipped", integration, "isn't told of ends (send_resolved)"))
+            merging = note
+            for row in reversed(olds):
+                merging = merged(old_bodies[row.notification_id], merging)
+            if not with_resolved and not merging.firing:
+                earlier = [row.note for row in olds] or [None]
+                decisions += [_line(note, now_s, "skipped", integration, NO_ENDS, heard) for heard in earlier]
+                skipped += [row.id for row in olds]
                 continue
             key = tuple(row.notification_id for row in olds)
             if key not in places:
-                merging = entry.notification
-                for row in reversed(olds):
-                    merging = merged(old_bodies[row.notification_id], merging)
                 places[key] = len(notes)
                 notes.append(merging)
             lines.append(_new(places[key], integration, group, with_resolved, olds, now_s))
@@ -92,6 +104,7 @@ def put_all(conn: Connection, entries: Sequence[Entry], now_s: float) -> None:
             insert(tables.outbox), [{**line, "notification_id": ids[line["notification_id"]]} for line in lines]
         )
     _settle(conn, replaced, "replaced", now_s)
+    _settle(conn, skipped, "skipped", now_s, NO_ENDS)
     log.add(conn, decisions)
 
 
@@ -197,6 +210,29 @@ def failed(conn: Connection, id: int, reason: str, now_s: float) -> None:
         log.add(conn, [_about(row, now_s, "failed", f"message {row.number} was given up: {reason}")])
 
 
+def skipped(conn: Connection, id: int, reason: str, now_s: float) -> None:
+    """Not sent, and rightly so."""
+    row = _row(conn, id)
+    if row is not None:
+        _settle(conn, [id], "skipped", now_s, reason)
+        log.add(conn, [_about(row, now_s, "skipped", f"message {row.number} isn't sent: {reason}")])
+
+
+def abandon(conn: Connection, integrations: Collection[str], now_s: float) -> int:
+    """Lines for others than these, which are all that the config has: nobody would ever send them. Returns how many.
+
+    What another desk, with another config, is sending now is left to it.
+    """
+    free = or_(_t.owner.is_(None), _t.lease_until_s <= now_s)
+    lost = and_(_t.status == "due", _t.integration.not_in(list(integrations)), free)
+    asked = select(tables.outbox, _n.number, _n.receiver).join(tables.notifications, _n.id == _t.notification_id)
+    rows = conn.execute(asked.where(lost)).all()
+    reason = "the config has no such integration any more"
+    _settle(conn, [row.id for row in rows], "failed", now_s, reason)
+    log.add(conn, [_about(row, now_s, "failed", f"message {row.number} was given up: {reason}") for row in rows])
+    return len(rows)
+
+
 def replace(conn: Connection, ids: Sequence[int], reason: str, now_s: float) -> None:
     """Something else says what they were to say."""
     rows = [row for id in ids if (row := _row(conn, id)) is not None]
@@ -224,6 +260,24 @@ def _unsent(conn: Connection, groups: Collection[str], now_s: float) -> dict[_Pl
         asked = select(tables.outbox).where(_t.status == "due", _t.group_id.in_(chunk), free).order_by(_t.id)
         for row in conn.execute(asked):
             found[row.group_id, row.integration, row.life_s].append(row)
+    return found
+
+
+def _stand_ins(conn: Connection, entry: Entry) -> dict[str, bool]:
+    """Whoever was told instead of one that isn't told of ends, and hasn't heard the end; as `Entry.integrations`."""
+    note = entry.notification
+    if entry.is_handed_on or not note.resolved or all(entry.integrations.values()):
+        return {}
+    d, group = tables.decisions.c, note.group
+    told = and_(d.group_id == group.id, d.what == "handed_on", d.at_s >= group.first_seen_s)
+    names = set(conn.execute(select(d.integration).where(told).distinct()).scalars()) - entry.integrations.keys()
+    found = {}
+    for name in sorted(names):
+        here = and_(_t.group_id == group.id, _t.integration == name, _t.life_s == group.first_seen_s)
+        asked = select(_t.with_resolved, _n.status).join(tables.notifications, _n.id == _t.notification_id)
+        newest = conn.execute(asked.where(here, _t.status != "replaced").order_by(_t.id.desc()).limit(1)).first()
+        if newest is not None and newest.status == "firing":
+            found[name] = newest.with_resolved
     return found
 
 
@@ -259,15 +313,19 @@ def _row(conn: Connection, id: int) -> Row[Any] | None:
 
 
 def _delivery(row: Row[Any], deadline_s: float) -> Delivery:
-    note = unpacked(row.body)
+    note = unpacked(row.body) if row.with_resolved else without_ends(unpacked(row.body))
+    if note.resolved and row.handle is not None:  # something of the group got there: an end is owed
+        deadline_s = math.inf
+    elif row.deadline_s is not None:
+        deadline_s = row.deadline_s
     return Delivery(
         id=row.id,
         integration=row.integration,
-        notification=note if row.with_resolved else without_ends(note),
+        notification=note,
         handle={} if row.handle is None else _handle.decode(row.handle),
         attempts=row.attempts + 1,
         created_s=row.created_s,
-        deadline_s=deadline_s if row.deadline_s is None else row.deadline_s,
+        deadline_s=deadline_s,
     )
 
 
@@ -292,6 +350,7 @@ __all__ = [
     "Entry",
     "Line",
     "State",
+    "abandon",
     "claim",
     "counted",
     "due_s",
@@ -305,5 +364,6 @@ __all__ = [
     "replace",
     "retry",
     "sent",
+    "skipped",
     "waiting",
 ]

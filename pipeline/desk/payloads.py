@@ -7,6 +7,7 @@ import msgspec
 
 from alerting.alert import Notification, Told, What
 from pipeline.desk.alerts import Points
+from schemas.levels import LEVELS, LevelName
 
 _COMPRESS_FROM_BYTES = 4096  # below it there is little to gain
 _encode = msgspec.json.Encoder().encode
@@ -20,6 +21,9 @@ _UNSAID: dict[tuple[What, What], What] = {
     ("raised", "same"): "raised",
     ("lowered", "same"): "lowered",
 }
+_CHANGES = ("raised", "lowered")
+_ENDS = ("resolved", "departed")
+_RANK = {level: rank for rank, level in enumerate(LEVELS)}
 
 
 def packed(notification: Notification) -> bytes:
@@ -65,7 +69,20 @@ def with_points(notification: Notification, points: Mapping[str, Points]) -> Not
 
 
 def _with_unsaid(told: Told, before: Told | None) -> Told:
-    what = _UNSAID.get((before.what, told.what)) if before is not None else None
-    if before is None or what is None:
+    """The level that it had before is the one that the receiver knows, not one that was never sent."""
+    if before is None:
         return told
-    return msgspec.structs.replace(told, what=what, previous_level=before.previous_level or told.previous_level)
+    known = _known_level(before, told)
+    previous = None if known == told.alert.level else known
+    what = _UNSAID.get((before.what, told.what), told.what)
+    if what in _CHANGES and known is not None:
+        step = _RANK[told.alert.level] - _RANK[known]
+        what = "raised" if step > 0 else "lowered" if step < 0 else "same"
+    return msgspec.structs.replace(told, what=what, previous_level=previous)
+
+
+def _known_level(before: Told, told: Told) -> LevelName | None:
+    """What the receiver showed the alert at before both, None: no other level than it has now, or nothing."""
+    if told.what == "new" and before.what in _ENDS:  # its own end is said no more, so this start must close it
+        return before.previous_level or before.alert.level
+    return before.previous_level or told.previous_level

@@ -9,10 +9,11 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy import Connection, and_, func, select
 
-from alerting.alert import Alert, Decision, Group, Member, Notification
-from alerting.noise import digest, flush, storm
+from alerting.alert import Alert, Decision, Group, Member, Muted, Notification
+from alerting.noise import digest, flush, routing, storm
 from alerting.noise.flush import Flush
 from alerting.noise.muting import Muters, Snooze
+from alerting.notifiers import KINDS
 from pipeline.desk import acks, alerts, flaps, groups, log, outbox, silences, tables
 from pipeline.desk.database import Database, passes
 from pipeline.desk.outbox import Entry
@@ -86,14 +87,21 @@ def muters(conn: Connection, desk: Desk, now_s: float) -> Muters:
 def bundle_stale(conn: Connection, desk: Desk, now_s: float) -> int:
     """First messages that nobody could send for too long (the desk was down) become one digest an integration.
 
-    Later messages of a group are left alone: an end must reach its ticket. Returns how many were bundled.
+    Later messages of a group are left alone, and all that go where an incident is kept: its end will come under the
+    group's own key, so its start must. Returns how many were bundled.
     """
+    bundled_to = [
+        integration.name
+        for receiver in desk.receivers.values()
+        for integration in receiver.integrations
+        if not KINDS[integration.kind].keeps_incident
+    ]
     o, n = tables.outbox.c, tables.notifications.c
     too_old = and_(n.number == 1, n.status == "firing", n.kind != "digest", n.at_s < now_s - desk.server.max_page_age_s)
     asked = select(o.id, o.integration, o.with_resolved, n.receiver, n.body).join(
         tables.notifications, n.id == o.notification_id
     )
-    untried = and_(o.status == "due", o.owner.is_(None), o.attempts == 0)
+    untried = and_(o.status == "due", o.owner.is_(None), o.attempts == 0, o.integration.in_(bundled_to))
     by_integration: dict[tuple[str, bool, str], list[tuple[int, Notification]]] = defaultdict(list)
     for row in conn.execute(asked.where(untried, too_old).order_by(o.id)):
         by_integration[row.integration, row.with_resolved, row.receiver].append((row.id, unpacked(row.body)))
@@ -147,8 +155,17 @@ class _Round:
     def _flush(self, group: Group, pairs: _Pairs, muting: Muters, acknowledged: frozenset[str]) -> Flush:
         # A route that the config has no more: its members have departed, and are told so with the root's times.
         route = self._routes.get(group.route, self._desk.route)
-        mutes = {a.fingerprint: muted for _, a in pairs if (muted := muting.why(a, route)) is not None}
+        mutes = {a.fingerprint: muted for _, a in pairs if (muted := self._muted(group, a, route, muting)) is not None}
         return flush.flush(group, pairs, route, mutes, acknowledged, self._now_s)
+
+    def _muted(self, group: Group, alert: Alert, route: Route, muting: Muters) -> Muted | None:
+        """A storm has members of several routes: each is held back by what its own routes say."""
+        if group.kind != "storm":
+            return muting.why(alert, route)
+        found = routing.routes_for(self._desk.route, alert.matchable())
+        own = [one for one in found if one.receiver == group.receiver] or [route]
+        reasons = [muting.why(alert, one) for one in own]
+        return None if None in reasons else reasons[0]
 
     def _bundled(self, first: Sequence[Group]) -> dict[str, Group]:
         """Groups that join a storm -> the storm's group."""

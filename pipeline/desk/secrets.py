@@ -7,6 +7,7 @@ shortened whether they are remembered or not: a webhook's path is its password.
 import os
 import re
 from collections.abc import MutableMapping
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class NoSecret(Retry):
 
 
 def reveal(secret: Secret) -> str:
-    """Raises NoSecret, which says where it should have been."""
+    """Without line breaks at its end, which no secret has. Raises NoSecret, which says where it should have been."""
     if secret.kind == "env":
         text = os.environ.get(secret.source)
         if text is None:
@@ -42,13 +43,14 @@ def reveal(secret: Secret) -> str:
         text = _file(Path(secret.source))
     else:
         text = secret.source
+    text = text.rstrip("\r\n")
     remember(text)
     return text
 
 
 def remember(text: str) -> None:
-    """From now on no log line shows it."""
-    for part in {text, text.strip()}:
+    """From now on no log line shows it, also where a library shows it as Python or JSON would write it."""
+    for part in {text, text.strip(), repr(text)[1:-1], repr(text.encode("utf-8", "replace"))[2:-1], dumps(text)[1:-1]}:
         if len(part) >= _REMEMBERED_CHARS_MIN:
             if len(_given_out) >= _REMEMBERED_MAX:
                 _given_out.pop(next(iter(_given_out)))

@@ -17,6 +17,7 @@ from pipeline.desk import intake, log, outbox, tables
 from pipeline.desk.external import External
 from pipeline.desk.outbox import Delivery, Entry
 from pipeline.desk.payloads import unpacked
+from pipeline.desk.standing import Standing
 from schemas.desk import Desk, Integration
 
 SELF_ALERT = "TidegaugeReceiverFailing"
@@ -36,7 +37,12 @@ def told(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], 
     outbox.sent(conn, delivery.id, handle, now_s, note)
     notification = delivery.notification
     if fallback and notification.resolved:
-        followers = [one for one in fallback if _waits_for_the_end(conn, notification.group.id, one.name)]
+        group = notification.group.id
+        followers = [
+            one
+            for one in fallback
+            if _waits_for_the_end(conn, group, one.name) and not _has(conn, notification.id, one.name)
+        ]
         _hand_on(conn, notification, followers, delivery.integration, "was told of it meanwhile", now_s)
 
 
@@ -71,7 +77,7 @@ def again(conn: Connection, id_: int, who: str, now_s: float) -> Literal["due", 
         return "sent"
     same = and_(_t.group_id == row.group_id, _t.integration == row.integration)
     later = select(_t.id).where(same, _t.id > id_, _t.status.in_(("due", "sent"))).limit(1)
-    if row.status == "replaced" or conn.execute(later).first() is not None:
+    if row.status in ("replaced", "skipped") or conn.execute(later).first() is not None:
         return "newer"
     fresh = {"status": "due", "due_s": now_s, "settled_s": None}
     if row.status == "failed":
@@ -92,14 +98,15 @@ def newest_sent_s(conn: Connection, integration: str) -> float | None:
 
 
 def repeats(conn: Connection, integration: str, now_s: float, resolved_for_s: float) -> list[Repeat]:
-    """By group: what fires, as its receiver was told last, and what ended less than `resolved_for_s` ago.
+    """By group: what still fires, as its receiver was told last, and what ended less than `resolved_for_s` ago.
 
-    Groups with something unsent are left out: that is newer.
+    Groups with something unsent are left out: that is newer. An end that never got there is not told so, but nobody is
+    told any more that it fires.
     """
     newest = select(func.max(_t.id)).where(_t.integration == integration, _t.status == "sent").group_by(_t.group_id)
     unsent = select(_t.group_id).where(_t.integration == integration, _t.status == "due")
     asked = (
-        select(_n.body, tables.handles.c.body.label("handle"))
+        select(_n.body, _t.with_resolved, tables.handles.c.body.label("handle"))
         .join(tables.outbox, _t.notification_id == _n.id)
         .join(
             tables.handles,
@@ -111,11 +118,12 @@ def repeats(conn: Connection, integration: str, now_s: float, resolved_for_s: fl
         .order_by(_t.id)
     )
     found = []
-    for row in conn.execute(asked):
-        note = unpacked(row.body)
-        alerts = [
-            again for one in note.alerts if (again := _again(one, now_s - note.at_s < resolved_for_s)) is not None
-        ]
+    rows = conn.execute(asked).all()
+    notes = [unpacked(row.body) for row in rows]
+    standing = Standing.of(conn, notes)
+    for row, note in zip(rows, notes, strict=True):
+        ends_too = row.with_resolved and now_s - note.at_s < resolved_for_s
+        alerts = [again for one in standing.only(note).alerts if (again := _again(one, ends_too)) is not None]
         if alerts:
             handle = {} if row.handle is None else msgspec.json.decode(row.handle, type=Handle)
             found.append(Repeat(msgspec.structs.replace(note, alerts=alerts, reason="repeat_interval"), handle))
@@ -169,7 +177,7 @@ def _hand_on(
 ) -> None:
     if not to:
         return
-    outbox.put_all(conn, [Entry(note, {one.name: one.send_resolved for one in to})], now_s)
+    outbox.put_all(conn, [Entry(note, {one.name: one.send_resolved for one in to}, is_handed_on=True)], now_s)
     lines = [
         Decision(
             at_s=now_s,

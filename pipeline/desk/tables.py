@@ -133,7 +133,7 @@ outbox = Table(
     Column("integration", Words, nullable=False),
     Column("group_id", String(32), nullable=False),
     Column("notification_id", Serial, ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("status", String(16), nullable=False),  # due, sent, failed, replaced
+    Column("status", String(16), nullable=False),  # due, sent, failed, replaced, skipped
     Column("life_s", Double, nullable=False),  # Group.first_seen_s: a group may end and come again
     Column("with_resolved", Boolean, nullable=False),  # whether the integration is told of ends
     Column("attempts", Integer, nullable=False),

@@ -1,6 +1,7 @@
 """Why an alert was told or wasn't, who is on it, and what waits to be sent."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,21 @@ from typing import Any
 import pytest
 
 from alerting.alert import Told
-from pipeline.desk import outbox
+from alerting.notifiers.base import Call, Reply
+from pipeline.desk import acks, outbox
+from pipeline.desk.http.service import Service
+from pipeline.desk.taken import Taken
+from schemas.desk import Integration
 from tests.api import shapes
 from tests.api.scene import Api, event
+from tests.desk.scene import told as all_told
 
 A, B = event("a"), event("b")
+
+
+class Nobody:
+    async def make(self, integration: Integration, call: Call) -> Reply:
+        raise AssertionError
 
 
 @pytest.fixture
@@ -90,6 +101,44 @@ def test_an_acknowledgement_stops_repeats_until_it_is_taken_back(api: Api) -> No
     assert api.ask("POST", unack, json={}).status_code == 404
     told(api)
     assert [line["number"] for line in explained(api, A.id)["deliveries"]] == [1, 2]
+
+
+def test_whoever_was_told_hears_of_an_acknowledgement(tmp_path: Path) -> None:
+    heard: list[acks.Ack] = []
+
+    class Listens(Taken):
+        async def tell(self, ack: acks.Ack) -> None:
+            heard.append(ack)
+
+    with Api(tmp_path) as api:
+        service: Service = api.app.state.service
+        api.app.state.service = replace(service, taken=Listens(api.db, api.desk, Nobody(), api.now))
+        api.take(A)
+        answer = api.ask("POST", f"/api/desk/alerts/{A.id}/ack", json={"comment": "on it", "by": "ann"})
+        assert answer.json()["by"] == "ann"
+        assert [(ack.episode, ack.by, ack.comment) for ack in heard] == [(A.id, "ann", "on it")]
+        assert api.ask("POST", "/api/desk/alerts/nobody/ack", json={}).status_code == 404
+        assert len(heard) == 1
+
+
+@pytest.mark.parametrize("act", ["delete", "replace"])
+def test_what_a_silence_held_back_is_told_within_a_second_of_its_early_end(act: str, api: Api) -> None:
+    body = {
+        "matchers": [{"name": "series", "value": "[ab]", "isRegex": True}],
+        "startsAt": "2027-01-15T08:00:00Z", "endsAt": "2027-01-16T08:00:00Z", "createdBy": "ann", "comment": "racks",
+    }  # fmt: skip
+    id_ = api.ask("POST", "/api/v2/silences", json=body).json()["silenceID"]
+    told(api)
+    api.wait(1)
+    if act == "delete":
+        assert api.ask("DELETE", f"/api/v2/silence/{id_}").status_code == 200
+    else:
+        changed = {**body, "id": id_, "matchers": [{"name": "series", "value": "b", "isRegex": False}]}
+        assert api.ask("POST", "/api/v2/silences", json=changed).status_code == 200
+    api.wait(1)
+    api.look()
+    (note,) = api.db.read(all_told)
+    assert {one.alert.labels["series"] for one in note.alerts} == ({"a", "b"} if act == "delete" else {"a"})
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ GOOD = [
     "rules: [{name: a, match: up, levels: {info: {detector: river, params: {model: x}, at: 2, for: 1m, clear: 2}}}]",
     "rules: [{name: a, match: up, detector: baseline}]\nlimits: {idle_after: 1h30m}\noncall: 3",
     "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x, routes: [{match: {code: 500}}]}\n"
-    "receivers: [{name: x, slack_configs: [{api_url: https://y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
+    "receivers: [{name: x, slack_configs: [{api_url: http://y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
     "time_intervals: [{name: t, time_intervals: [{years: [2026], days_of_month: ['1:7', -1]}]}]\n"
     "dependencies: {a: [b]}\nmaintenance: [{name: m, matchers: ['a=b'], starts_at: 2026-12-01T22:00, duration: 1h}]\n"
     "desk: {tokens: [{name: ann, role: admin, token_file: f}]}",

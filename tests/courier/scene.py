@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from pydantic import BaseModel
 from sqlalchemy import Connection, make_url
 
-from alerting.alert import Alert, Decision, Group, Notification, Told, What
+from alerting.alert import Alert, Decision, Group, Member, Notification, Told, What
 from alerting.notifiers.base import (
     Call,
     Context,
@@ -21,7 +22,7 @@ from alerting.notifiers.base import (
     Reply,
     Retry,
 )
-from pipeline.desk import log, outbox
+from pipeline.desk import alerts, groups, log, outbox
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import PATIENCE_S, Database
 from pipeline.desk.http_client import NoReply
@@ -116,21 +117,24 @@ class Service:
 
 
 def desk_of(**receivers: Iterable[str]) -> Desk:
-    """Receivers by name: kinds of their integrations, and a fallback as `fallback:NAME`."""
+    """Receivers by name: kinds of their integrations (`KIND-`: isn't told of ends), a fallback as `fallback:NAME`."""
     made = {}
     for name, words in receivers.items():
         kinds = [word for word in words if ":" not in word]
         fallback = next((word.partition(":")[2] for word in words if ":" in word), None)
-        integrations = tuple(Integration(name, kind, index, Settings(), True) for index, kind in enumerate(kinds))
+        integrations = tuple(
+            Integration(name, kind.rstrip("-"), index, Settings(), not kind.endswith("-"))
+            for index, kind in enumerate(kinds)
+        )
         made[name] = Receiver(name, integrations, fallback)
     root = Route("{}", "0", next(iter(made)), Matchers(), ("alertname",), 30.0, 300.0, 14400.0)
     return Desk(root, made)
 
 
-def note(receiver: str, number: int = 1, group: str = "g", **alerts: What) -> Notification:
-    """alerts: what is new about each, by name."""
+def note(receiver: str, number: int = 1, group: str = "g", **whats: What) -> Notification:
+    """whats: what is new about each alert, by name."""
     made = []
-    for name, what in (alerts or {"Down": "new"}).items():
+    for name, what in (whats or {"Down": "new"}).items():
         labels = {"alertname": name}
         ended = what in ("resolved", "departed")
         alert = Alert(
@@ -194,8 +198,31 @@ class Scene:
 
     def put(self, note: Notification, *integrations: str) -> None:
         names = integrations or [one.name for one in self.desk.receivers[note.group.receiver].integrations]
-        entry = outbox.Entry(note, dict.fromkeys(names, True))
+        receiver = self.desk.receivers[note.group.receiver]
+        ends = {one.name: one.send_resolved for one in receiver.integrations}
+        entry = outbox.Entry(note, {name: ends.get(name, True) for name in names})
         self.db.write(lambda conn: outbox.put_all(conn, [entry], now_s()))
+
+    def stands(self, note: Notification) -> None:
+        """The database's alerts and the group are as the message says."""
+
+        def write(conn: Connection) -> None:
+            alerts.save(conn, [told.alert for told in note.alerts], {})
+            groups.remove(conn, [note.group.id])
+            if note.firing:
+                groups.save(conn, [replace(note.group, next_flush_s=1e12)])
+                members = [
+                    Member(fingerprint=told.alert.fingerprint, episode=told.alert.episode, joined_s=0.0)
+                    for told in note.firing
+                ]
+                groups.save_members(conn, [(note.group.id, member) for member in members])
+
+        self.db.write(write)
+
+    def tell(self, note: Notification, *integrations: str) -> None:
+        """As the rounds do: what it says is so, and is to be sent."""
+        self.stands(note)
+        self.put(note, *integrations)
 
     def start(self, courier: Courier | None = None) -> asyncio.Task[None]:
         task = asyncio.create_task((courier or self.courier).run())

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from alerting.notifiers.base import Reply
 from pipeline.desk import lane, outbox, rounds, settling, tables
@@ -246,6 +247,115 @@ def test_what_is_refused_goes_to_the_fallback_at_once(code: int, tmp_path: Path)
     played(tmp_path, act, BACKED)
 
 
+def test_the_fallback_is_told_of_the_end_also_where_the_first_is_never_told_of_ends(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = fails_until(START_S + 500, status(503))
+        scene.tell(note("oncall", 1, A="new", B="new"))
+        scene.start()
+        await scene.after(1500)
+        scene.tell(note("oncall", 2, A="same", B="resolved"))
+        await scene.after(60)
+        scene.tell(note("oncall", 3, A="resolved"))
+        await scene.after(60)
+        assert scene.service.texts(NAME)[-1] == "2 A:same"
+        assert scene.service.texts(SPARE) == ["1 A:new B:new", "2 A:same B:resolved", "3 A:resolved"]
+
+    played(tmp_path, act, desk_of(oncall=["plain-", "fallback:spare"], spare=["plain"]))
+
+
+def test_what_ended_before_it_could_be_sent_is_skipped_where_ends_arent_told(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = fails_until(START_S + 100, status(503))
+        scene.tell(note("oncall"))
+        scene.start()
+        await scene.after(20)
+        scene.tell(note("oncall", 2, Down="resolved"))
+        await scene.after(600)
+        assert scene.states() == ["skipped"]
+        assert "send_resolved" in scene.said("skipped")[0]
+        assert scene.said("failed") == []
+
+    played(tmp_path, act, desk_of(oncall=["plain-"]))
+
+
+# --- what a receiver that was down for long is told
+
+
+def test_an_end_is_sent_however_long_the_receiver_was_down(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.tell(note("oncall"))
+        scene.start()
+        await scene.after(30)
+        scene.service.answers[NAME] = fails_until(START_S + 2 * 3600, status(503))
+        scene.tell(note("oncall", 2, Down="resolved"))
+        await scene.after(2 * 3600 + 600)
+        assert scene.states() == ["sent", "sent"]
+        assert scene.service.texts(NAME)[-1] == "2 Down:resolved"
+
+    played(tmp_path, act)
+
+
+@pytest.mark.parametrize("code", [503, 401])
+def test_a_page_that_was_given_up_is_sent_when_its_receiver_works_again_if_it_still_fires(
+    code: int, tmp_path: Path
+) -> None:
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = fails_until(START_S + 2.5 * 3600, status(code))
+        scene.tell(note("oncall", group="fires"))
+        scene.tell(note("oncall", group="over", Other="new"))
+        scene.start()
+        await scene.after(2 * 3600)
+        assert "failed" in scene.states()
+        scene.stands(note("oncall", group="over", Other="resolved"))
+        await scene.after(3600)
+        assert sorted(scene.states()) == ["failed", "sent"]
+        assert scene.service.texts(NAME)[-1] == "1 Down:new"
+
+    played(tmp_path, act)
+
+
+def test_of_several_dead_letters_of_a_group_one_is_sent_that_says_all(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = fails_until(START_S + 3000, status(401))
+        scene.start()
+        scene.tell(note("oncall", 1, A="new"))
+        await scene.after(10)
+        scene.tell(note("oncall", 2, A="same", B="new"))
+        await scene.after(2000)
+        scene.service.answers[NAME] = lambda heard: Reply(200)
+        scene.put(note("oncall", group="another", C="new"))
+        await scene.after(60)
+        assert scene.states() == ["replaced", "sent", "sent"]
+        assert scene.service.texts(NAME)[-1] == "2 A:new B:new"
+
+    played(tmp_path, act)
+
+
+def test_what_a_receiver_refuses_while_it_takes_others_is_not_sent_again_and_again(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = lambda heard: status(400) if heard.key.startswith("bad") else Reply(200)
+        scene.tell(note("oncall", group="bad"))
+        scene.start()
+        for number in range(8):
+            await scene.after(300)
+            scene.put(note("oncall", group=f"good {number}"))
+        assert len([heard for heard in scene.service.heard if heard.key == "bad-1"]) == 2
+
+    played(tmp_path, act)
+
+
+def test_what_waits_for_an_integration_that_left_the_config_is_given_up_at_the_start(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.put(note("oncall"), "oncall/plain[7]", NAME)
+        scene.start()
+        await scene.after(5)
+        assert scene.states("oncall/plain[7]") == ["failed"]
+        assert scene.states(NAME) == ["sent"]
+        assert scene.said("failed") == ["message 1 was given up: the config has no such integration any more"]
+
+    played(tmp_path, act)
+
+
 # --- the alert about ourselves
 
 
@@ -293,6 +403,51 @@ def test_the_alert_about_ourselves_never_goes_through_what_it_is_about(tmp_path:
     played(tmp_path, act, BACKED)
 
 
+def test_a_message_arrives_also_where_the_alert_about_ourselves_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise IntegrityError("INSERT", {}, Exception("twice"))
+
+    monkeypatch.setattr(settling, "failing", fails)
+
+    async def act(scene: Scene) -> None:
+        scene.service.answers[NAME] = fails_until(START_S + 900, status(503))
+        for number in range(3):
+            scene.put(note("oncall", group=f"g{number}"))
+        scene.start()
+        await scene.after(1800)
+        assert scene.states() == ["sent"] * 3
+
+    played(tmp_path, act)
+
+
+def test_an_outcome_that_can_never_be_written_holds_up_no_other_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = settling.told
+
+    def told(conn: Connection, delivery: outbox.Delivery, **rest: Any) -> None:
+        if delivery.notification.group.id == "bad":
+            raise IntegrityError("INSERT", {}, Exception("twice"))
+        real(conn, delivery, **rest)
+
+    monkeypatch.setattr(settling, "told", told)
+
+    async def act(scene: Scene) -> None:
+        for number in range(lane.AT_ONCE_MAX):
+            scene.put(note("oncall", group="bad", number=number + 1))
+        scene.start()
+        await scene.after(5)
+        scene.put(note("oncall", group="good"))
+        await scene.after(5)
+        assert scene.service.texts(NAME)[-1] == "1 Down:new"
+        assert "sent" in scene.states()
+        assert len(scene.service.heard) == 2  # left to its lease
+
+    played(tmp_path, act)
+
+
 # --- crashes, leases, two desks
 
 
@@ -336,7 +491,7 @@ def test_two_desks_on_one_database_send_each_message_once_even_where_sending_out
 
 def test_a_database_that_is_away_costs_time_and_no_message(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        gone = OperationalError("INSERT", {}, Exception("gone"))
+        gone = OperationalError("INSERT", {}, Exception("gone"), connection_invalidated=True)
         scene.db.fault = lambda: gone if START_S + 2 < now_s() < START_S + 40 else None
         scene.service.delay_s[NAME] = 5.0
         scene.put(note("oncall"))
@@ -369,17 +524,17 @@ def test_what_fires_is_told_again_every_minute_and_an_end_for_a_quarter_of_an_ho
     name = "am/forgetful[0]"
 
     async def act(scene: Scene) -> None:
-        scene.put(note("am", 1, A="new", B="new"))
+        scene.tell(note("am", 1, A="new", B="new"))
         scene.start()
         await scene.after(601)
         assert scene.service.texts(name) == ["1 A:new B:new"] + ["1 A:same B:same"] * 10
-        scene.put(note("am", 2, A="same", B="resolved"))
+        scene.tell(note("am", 2, A="same", B="resolved"))
         await scene.after(1800)
         after = scene.service.texts(name)[11:]
         assert after[0] == "2 A:same B:resolved"
         assert 14 <= after.count("2 A:same B:resolved") <= 16
         assert after[-1] == "2 A:same"
-        scene.put(note("am", 3, A="resolved"))
+        scene.tell(note("am", 3, A="resolved"))
         await scene.after(3600)
         ends = [text for text in scene.service.texts(name) if text == "3 A:resolved"]
         assert 14 <= len(ends) <= 16
@@ -394,18 +549,38 @@ def test_an_old_state_is_never_told_again_after_a_newer_one(tmp_path: Path) -> N
     async def act(scene: Scene) -> None:
         scene.service.delay_s[name] = 8.0
         for group in "abcdefgh":
-            scene.put(note("am", 1, group=group, A="new"))
+            scene.tell(note("am", 1, group=group, A="new"))
         scene.start()
         await scene.after(55)
         for group in "abcdefgh":  # while the first repeats are under way, one after another
             await scene.after(3)
-            scene.put(note("am", 2, group=group, A="resolved"))
+            scene.tell(note("am", 2, group=group, A="resolved"))
         await scene.after(300)
         for group in "abcdefgh":
             numbers = [heard.text[0] for heard in scene.service.heard if heard.key.startswith(group)]
             assert numbers == sorted(numbers)
 
     played(tmp_path, act, desk_of(am=["forgetful"]))
+
+
+@pytest.mark.parametrize("kind", ["forgetful", "forgetful-"])
+def test_nobody_is_told_again_that_something_fires_after_its_end_wherever_that_end_went(
+    kind: str, tmp_path: Path
+) -> None:
+    name = "am/forgetful[0]"
+
+    async def act(scene: Scene) -> None:
+        scene.tell(note("am", 1))
+        scene.start()
+        await scene.after(100)
+        scene.service.answers[name] = lambda heard: status(400) if "resolved" in heard.text else Reply(200)
+        scene.tell(note("am", 2, Down="resolved"))
+        await scene.after(3)
+        count = len(scene.service.texts(name))
+        await scene.after(3600)
+        assert set(scene.service.texts(name)[count:]) <= {"2 Down:resolved"}  # tried again now and then
+
+    played(tmp_path, act, desk_of(am=[kind]))
 
 
 # --- counts

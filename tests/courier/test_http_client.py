@@ -117,6 +117,15 @@ def test_where_nothing_comes_back_it_is_tried_again_and_the_reason_hides_the_pat
     assert "secret-path" not in caught.value.reason
 
 
+def test_a_header_that_is_none_is_not_shown() -> None:
+    with Double(lambda request: Response()) as double:
+        config = HttpConfig(headers={"Authorization": "Bearer canary\nof two lines"})
+        with pytest.raises(NoReply, match="no valid HTTP") as caught:
+            call(HttpClient(config), HttpCall("POST", double.url))
+        assert "canary" not in caught.value.reason
+        assert double.requests == []
+
+
 def test_a_slow_answer_ends_at_the_calls_own_time_even_where_bytes_keep_coming() -> None:
     class Dripping(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -59,6 +59,8 @@ def logged(act: object) -> str:
 def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_TEST_SECRET", CANARY)
     assert reveal(Secret("env", "DESK_TEST_SECRET")) == CANARY
+    monkeypatch.setenv("DESK_TEST_SECRET", f"{CANARY}\r\n\n")
+    assert reveal(Secret("env", "DESK_TEST_SECRET")) == CANARY
     monkeypatch.delenv("DESK_TEST_SECRET")
     with pytest.raises(NoSecret, match="DESK_TEST_SECRET isn't set"):
         reveal(Secret("env", "DESK_TEST_SECRET"))
@@ -104,6 +106,15 @@ def test_no_way_of_logging_shows_a_secret() -> None:
     assert len(text.splitlines()) == 7
     assert all(json.loads(line) for line in text.splitlines())
     assert CANARY not in text.replace(f'"{CANARY}": 1', "")
+
+
+@pytest.mark.parametrize(
+    "secret", ["two-parts\nof-one-canary", "tab\tin-a-canary", "umlaut-ü-canary", 'quoted-"canary"']
+)
+def test_a_secret_is_hidden_also_as_python_and_json_write_it(secret: str) -> None:
+    reveal(Secret("text", secret))
+    for written in (secret, repr(secret), repr(secret.encode()), json.dumps(secret)):
+        assert "canary" not in hidden(f"Illegal header value {written}!")
 
 
 def test_what_nobody_revealed_is_hidden_by_its_shape() -> None:

@@ -1,6 +1,7 @@
 """Taking in: each transition once, in the order of its alert, whatever is delivered late, twice or not at all."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -164,6 +165,61 @@ def test_an_external_alert_ends_when_it_says_so_and_once(db: Database) -> None:
 def test_an_end_of_an_unknown_alert_is_nothing(db: Database) -> None:
     assert see(db, external(ends_at_s=START_S)) == Taken(seen=1)
     assert db.read(alerts.listed) == []
+
+
+def test_an_alert_that_is_said_again_with_the_start_it_had_is_another_episode(db: Database) -> None:
+    on = desk()
+    for number in range(40):
+        said = External(labels={"alertname": "Self", "n": str(number)}, starts_at_s=START_S + number / 7)
+        see(db, said, on=on)
+        db.write(lambda conn: intake.expire_external(conn, on, NOW_S + 400))
+        assert see(db, said, on=on, now_s=NOW_S + 401) == Taken(new=1)
+        assert len(db.read(partial(alerts.episodes, fingerprint=fingerprint(said.labels)))) == 2
+
+
+def test_two_senders_that_give_the_same_alert_different_starts_never_lose_a_batch(db: Database) -> None:
+    first, second = START_S + 1, START_S
+    other = External(labels={"alertname": "Other"}, starts_at_s=START_S, ends_at_s=NOW_S + 2000)
+    see(db, external(first, NOW_S + 240))
+    db.write(lambda conn: intake.expire_external(conn, desk(), NOW_S + 600))
+    see(db, external(second, NOW_S + 840), now_s=NOW_S + 601)
+    see(db, external(second, NOW_S + 659), now_s=NOW_S + 660)
+    assert see(db, external(first, NOW_S + 900), other, now_s=NOW_S + 661) == Taken(new=2)
+    assert len(db.read(lambda conn: alerts.episodes(conn, fingerprint(other.labels)))) == 1
+
+
+def test_a_sighting_of_an_alert_that_the_topic_tells_changes_nothing(db: Database) -> None:
+    on = desk()
+    take(db, event(), on=on)
+    before = alert_of(db, event().fingerprint)
+    for seen in (External(labels=event().labels), External(labels=event().labels, ends_at_s=NOW_S)):
+        assert see(db, seen, seen, on=on, now_s=NOW_S + 1) == Taken(seen=2)
+    assert alert_of(db, event().fingerprint) == before
+    assert before.evidence_v == [0.0]
+    assert db.write(lambda conn: intake.expire_external(conn, on, NOW_S + 9999)) == 0
+    assert whats(db.read(lambda conn: log.of(conn, episode=before.episode))).count("ignored") == 1
+    assert take(db, event(seq=1, level="critical", previous="warning"), on=on, now_s=NOW_S + 410) == Taken(new=1)
+    assert alert_of(db, event().fingerprint).level == "critical"
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_the_topic_takes_over_an_alert_that_was_only_seen_from_outside(is_over: bool, db: Database) -> None:
+    on = desk()
+    see(db, External(labels=event().labels, starts_at_s=START_S + 3), on=on)
+    if is_over:
+        see(db, External(labels=event().labels, starts_at_s=START_S + 3, ends_at_s=NOW_S), on=on)
+    assert take(db, event(), on=on) == Taken(new=1)  # it started before it was seen
+    stands = alert_of(db, event().fingerprint)
+    assert (stands.origin, stands.episode, stands.status) == ("kafka", event().id, "firing")
+    assert db.write(lambda conn: intake.expire_external(conn, on, NOW_S + 9999)) == 0
+    take(db, event(seq=1, level=None), on=on)
+    assert alert_of(db, event().fingerprint).status == "resolved"
+
+
+def test_an_end_from_the_topic_of_an_earlier_episode_does_not_end_what_is_seen_from_outside(db: Database) -> None:
+    see(db, External(labels=event().labels, starts_at_s=START_S + 3))
+    assert take(db, event(seq=1, level=None)) == Taken(late=1)
+    assert alert_of(db, event().fingerprint).is_firing
 
 
 # --- flapping

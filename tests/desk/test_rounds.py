@@ -1,24 +1,35 @@
 """Rounds: what the rules decide goes into the outbox once, with all that follows; and lines of the outbox."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
+from sqlalchemy import event as hooks
 
 from alerting.alert import Group, Notification
 from alerting.noise import flush
 from alerting.noise.silences import Silence
-from pipeline.desk import acks, alerts, duties, groups, intake, keep, log, outbox, rounds, silences, tables
+from alerting.notifiers import KINDS
+from pipeline.desk import acks, alerts, duties, flaps, groups, intake, keep, log, outbox, rounds, silences, tables
 from pipeline.desk.database import Database
 from pipeline.desk.outbox import Delivery, Line
 from schemas.alert import AlertEvent
-from schemas.desk import Desk, InhibitRule, Storm
+from schemas.desk import Desk, Flapping, InhibitRule, Storm, TimeInterval
 from schemas.matchers import Matchers
 from tests.desk.scene import START_S, branch, desk, event, told
 
 NOW_S = START_S + 5.0
 OPS = "ops/webhook[0]"
+
+
+def of_kind(kind: str, on: Desk) -> Desk:
+    """The receiver `ops` is told by one integration, `ops/KIND[0]`."""
+    ops = on.receivers["ops"]
+    only = replace(ops.integrations[0], kind=kind)
+    return replace(on, receivers={**on.receivers, "ops": replace(ops, integrations=(only,))})
 
 
 def take(db: Database, on: Desk, now_s: float, *events: AlertEvent) -> None:
@@ -132,6 +143,87 @@ def test_a_storm_told_in_pieces_is_one_message(db: Database) -> None:
         while rounds.flush_due(db, on, NOW_S + passed_s, limit=7):
             pass
     assert [len(note.alerts) for note in db.read(told)] == [1, 1, 1, 1, 26]
+
+
+@pytest.mark.parametrize("quiet", ["a", "b"])
+def test_in_a_storm_each_alert_is_held_back_by_the_hours_of_its_own_route(quiet: str, db: Database) -> None:
+    """Whichever of the routes is the storm's."""
+    routes = tuple(
+        branch(
+            f"team={team}",
+            "ops",
+            path=f"0.{place}",
+            group_by=("series",),
+            mute_time_intervals=("always",) if team == quiet else (),
+        )
+        for place, team in enumerate("ab")
+    )
+    on = replace(desk(routes=routes, storm=Storm(groups_max=0)), time_intervals={"always": (TimeInterval(),)})
+    for at_s in (NOW_S, NOW_S + 1):
+        take(db, on, at_s, *(event(f"{team}{at_s}", team=team) for team in "ab"))
+    for passed_s in (10, 11, 30, 90):
+        duties.step(db, on, NOW_S + passed_s)
+    send_all(db, NOW_S + 90)
+    take(db, on, NOW_S + 91, event(f"a{NOW_S}", seq=1, level="critical", previous="warning", team="a"))
+    duties.step(db, on, NOW_S + 92)
+    notes = db.read(told)
+    assert {told.alert.labels["team"] for note in notes for told in note.alerts} == {"a", "b"} - {quiet}
+    assert [note.reason for note in notes] == ["first_notification", *(["level_raised"] if quiet == "b" else [])]
+
+
+def test_what_no_rule_watches_for_flapping_any_more_is_forgotten(db: Database) -> None:
+    on, off = desk(flapping=Flapping()), desk(flapping=Flapping(enabled=False))
+    for n in range(24):
+        take(
+            db,
+            on,
+            NOW_S + 10 * n,
+            event(starts_s=START_S + 10 * (n // 2), seq=n % 2, level=None if n % 2 else "warning"),
+        )
+    assert db.read(flaps.flapping_now) == {event().fingerprint}
+    settles_s = db.read(flaps.next_s)
+    assert settles_s is not None
+    later_s = settles_s + 86_400
+    duties.step(db, off, later_s)
+    assert (db.read(flaps.flapping_now), db.read(flaps.next_s)) == (frozenset(), None)
+    assert "settled" in whats(db, event().fingerprint)
+    duties.step(db, off, later_s + 100)
+    writes: list[str] = []
+    hooks.listen(db.writer, "begin", lambda conn: writes.append("begun"))
+    duties.step(db, off, later_s + 101)
+    assert writes == []
+
+
+def held_back(db: Database, on: Desk, hold: Callable[[Connection], object]) -> None:
+    """An alert that nobody is told of at its group's first look."""
+    take(db, on, NOW_S, event())
+    db.write(hold)
+    duties.step(db, on, NOW_S + 10)
+    assert db.read(told) == []
+
+
+def test_what_a_snooze_held_back_is_told_when_it_is_taken_back(db: Database) -> None:
+    on = desk(interval_s=3600.0)
+    held_back(db, on, partial(acks.snooze, episode=event().id, by="ann", comment="", until_s=NOW_S + 9e4, now_s=NOW_S))
+    db.write(partial(acks.withdraw, kind="snooze", episode=event().id, by="ann", now_s=NOW_S + 20))
+    assert duties.step(db, on, NOW_S + 21) == 1
+    assert [said(note) for note in db.read(told)] == [{"a": "new"}]
+
+
+def test_only_the_groups_that_were_held_back_are_looked_at_and_no_digest_before_its_time(db: Database) -> None:
+    routes = (branch("series=d", "ops", path="0.0", digest_s=7200.0), branch("series=o", path="0.1"))
+    on = desk(routes=routes, interval_s=3600.0)
+    take(db, on, NOW_S, event(), event("d"), event("o"))
+    quiet = Silence("s_1", Matchers.parse("series=~a|d"), NOW_S, NOW_S + 90_000, "ann", "", NOW_S)
+    db.write(lambda conn: silences.put(conn, quiet))
+    for at_s in (NOW_S + 10, NOW_S + 7200):
+        duties.step(db, on, at_s)
+    db.write(lambda conn: silences.expire(conn, "s_1", NOW_S + 7300))
+    before = {group.id: group.next_flush_s for group, _ in db.read(groups.listed)}
+    for ref in ("s", "s__", "s%", "s_1"):
+        db.write(partial(groups.look_soon, by="silence", ref=ref, now_s=NOW_S + 7301))
+    moved = [g.kind for g, _ in db.read(groups.listed) if g.next_flush_s != before[g.id]]
+    assert moved == ["group"]
 
 
 def test_alerts_in_a_storm_stay_there_while_they_change(db: Database) -> None:
@@ -307,13 +399,35 @@ def test_first_messages_that_nobody_could_send_for_too_long_become_one_digest(db
 
 
 def test_untried_messages_that_are_too_old_become_one_digest_but_ends_go_out(db: Database) -> None:
-    on = desk(group_by=("series",), max_page_age_s=600.0)
+    on = of_kind("email", desk(group_by=("series",), max_page_age_s=600.0))
     take(db, on, NOW_S, event(), event("b"))
     duties.step(db, on, NOW_S + 10)
     duties.tend(db, on, NOW_S + 611)
-    (digest,) = claim(db, NOW_S + 611)
+    (digest,) = claim(db, NOW_S + 611, integration="ops/email[0]")
     assert (digest.notification.group.kind, said(digest.notification)) == ("digest", {"a": "new", "b": "new"})
     assert [line.status for line in lines(db)] == ["replaced", "replaced", "due"]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_fires_too_late_is_told_under_the_key_that_its_end_has_where_an_incident_is_kept(
+    kind: str, db: Database
+) -> None:
+    on = of_kind(kind, desk(max_page_age_s=600.0))
+    take(db, on, NOW_S, event())
+    duties.step(db, on, NOW_S + 10)
+    duties.tend(db, on, NOW_S + 4000)
+    (first,) = claim(db, NOW_S + 4000, integration=f"ops/{kind}[0]")
+    db.write(lambda conn: outbox.sent(conn, first.id, {}, NOW_S + 4001))
+    take(db, on, NOW_S + 4010, event(seq=1, level=None))
+    duties.step(db, on, NOW_S + 4100)
+    (end,) = claim(db, NOW_S + 4100, integration=f"ops/{kind}[0]")
+    assert (first.notification.status, end.notification.status) == ("firing", "resolved")
+    assert (first.notification.group.key == end.notification.group.key) is KINDS[kind].keeps_incident
+
+
+def test_kinds_that_keep_an_incident_are_those_that_have_a_key_for_it() -> None:
+    kept = {kind for kind, made in KINDS.items() if made.keeps_incident}
+    assert kept == {"alertmanager", "jsm", "kafka", "opsgenie", "pagerduty", "webhook"}
 
 
 def test_a_large_message_is_small_in_the_database(db: Database) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -203,6 +204,37 @@ def end_connections(db: Database) -> None:
 def only_postgres(db: Database) -> None:
     if db.is_sqlite:
         pytest.skip("SQLite has no connections to lose")
+
+
+@pytest.mark.parametrize("is_writer", [True, False])
+def test_a_server_that_vanished_is_noticed_within_half_a_minute(is_writer: bool, db: Database) -> None:
+    only_postgres(db)
+
+    def parameters(conn: Connection) -> dict[str, str]:
+        found: Any = conn.connection.dbapi_connection
+        parameters: dict[str, str] = found.info.get_parameters()
+        return parameters
+
+    given = db.write(parameters) if is_writer else db.read(parameters)
+    assert int(given["connect_timeout"]) <= 10
+    assert int(given["tcp_user_timeout"]) <= 30_000
+    keepalives = (int(given[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    idle_s, interval_s, count = keepalives
+    assert idle_s + interval_s * count <= 30
+
+
+def test_what_the_address_says_of_the_connection_is_kept_to(new_address: Callable[[], str]) -> None:
+    address = new_address()
+    if address.startswith("sqlite"):
+        pytest.skip("PostgreSQL's own")
+    database = Database.open(f"{address}&connect_timeout=33" if "?" in address else f"{address}?connect_timeout=33")
+    try:
+        with psycopg.connect(database.url.set(drivername="postgresql").render_as_string()) as conn:
+            assert conn.info.get_parameters()["connect_timeout"] == "33"
+        found: Any = database.read(lambda conn: conn.connection.dbapi_connection)
+        assert found.info.get_parameters()["connect_timeout"] == "33"
+    finally:
+        database.close()
 
 
 def test_connections_that_the_server_ended_are_made_anew(db: Database) -> None:

@@ -38,12 +38,14 @@ async def get_groups(request: Request) -> Response:
     keep, is_receiver = _keep(request, is_by_group=True), _receiver(request)
     with_muted = flag(request, "muted")
     shown = await service.view.get()
+    kept = {
+        print_: one for print_, one in shown.standings.items() if keep(one) and (with_muted or not one.status.mutedBy)
+    }
     found = []
-    for group, members in await service.read(lambda conn: groups(conn, shown)):
-        kept = [one for one in members if keep(one) and (with_muted or not one.status.mutedBy)]
-        if kept and is_receiver(group.receiver):
+    for group, members in await service.read(lambda conn: groups(conn, kept)):
+        if is_receiver(group.receiver):
             names = {"labels": group.labels, "receiver": {"name": group.receiver}, "routeLabels": {}}
-            found.append(msgspec.json.encode(names)[:-1] + b',"alerts":' + listed(kept) + b"}")
+            found.append(msgspec.json.encode(names)[:-1] + b',"alerts":' + listed(members) + b"}")
     return Response(b"[" + b",".join(found) + b"]", media_type=JSON)
 
 

@@ -1,6 +1,6 @@
 """The desk's HTTP: one line an address. Who may ask is `guard.py`'s business, what is answered the others'."""
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -19,6 +19,7 @@ from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
 from pipeline.desk.http.view import Clock, View
 from pipeline.desk.metrics import Meters
+from pipeline.desk.taken import Taken
 from schemas.desk import Desk
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ async def ready(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     allow(request, "viewer")
-    await service_of(request).view.get()
-    body = await asyncio.to_thread(generate_latest, request.app.state.meters.registry)
+    service = service_of(request)
+    await service.view.get()
+    body = await service.aside(partial(generate_latest, request.app.state.meters.registry))
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -77,10 +79,11 @@ def app(
     clock: Clock,
     *,
     courier: Courier | None = None,
+    taken: Taken | None = None,
     feed: "Feed | None" = None,
     meters: Meters | None = None,
 ) -> Starlette:
-    """courier, feed: those of this process, for metrics and readiness. Raises ValueError where it would stand open."""
+    """courier, taken, feed: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -88,6 +91,7 @@ def app(
         clock=clock,
         view=View(db, desk, clock),
         courier=courier,
+        taken=taken,
         started_s=started_s,
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,
     )

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 import structlog
 from sqlalchemy import Connection, select
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +24,8 @@ from pipeline.desk.payloads import unpacked
 from schemas.alert import rfc3339
 
 logger = structlog.get_logger(__name__)
-_STATES = ("due", "sent", "failed", "replaced")
+T = TypeVar("T")
+_STATES = ("due", "sent", "failed", "replaced", "skipped")
 _LIMIT_MAX = 1000
 _KINDS: tuple[acks.Kind, ...] = ("acknowledged", "snooze")
 _MESSAGE = re.compile(r"\bmessage (\d{1,9})\b")
@@ -55,10 +57,14 @@ async def post_ack(request: Request) -> Response:
     service, who, sent = await _asked(request)
     until_s = _until_s(sent, service.clock())
 
-    def acknowledge(conn: Connection) -> object:
-        return _ack(acks.acknowledge(conn, _episode(conn, request), who, sent.comment, until_s, service.clock()))
+    def acknowledge(conn: Connection) -> acks.Ack:
+        return acks.acknowledge(conn, _episode(conn, request), who, sent.comment, until_s, service.clock())
 
-    return await _changed(request, acknowledge)
+    made = await _written(request, acknowledge)
+    response = answer(_ack(made))
+    if service.taken is not None:
+        response.background = BackgroundTask(service.taken.tell, made)
+    return response
 
 
 async def post_snooze(request: Request) -> Response:
@@ -242,10 +248,13 @@ async def _asked(request: Request) -> tuple[Service, str, Ack]:
 
 
 async def _changed(request: Request, do: Callable[[Connection], object]) -> Response:
-    service = service_of(request)
-    made = await service.write(do)
+    return answer(await _written(request, do))
+
+
+async def _written(request: Request, do: Callable[[Connection], T]) -> T:
+    made = await service_of(request).write(do)
     logger.info("acknowledged or snoozed", alert=request.path_params["id"], act=request.url.path.rsplit("/", 1)[-1])
-    return answer(made)
+    return made
 
 
 def _ack(made: acks.Ack) -> dict[str, str | None]:

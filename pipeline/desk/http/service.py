@@ -1,9 +1,9 @@
 """What every address of the API works with, and how it is asked."""
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -14,32 +14,37 @@ from pipeline.desk.database import Database
 from pipeline.desk.http.errors import ApiError
 from pipeline.desk.http.guard import ROLES, Role
 from pipeline.desk.http.view import Clock, View
+from pipeline.desk.taken import Taken
+from pipeline.desk.threads import Pool
 from schemas.desk import Desk
 from schemas.matchers import Matchers
 
 T = TypeVar("T")
+THREADS = 8
 _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "FALSE", "False")
 
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier: None where the process delivers nothing, as in tests."""
+    """In every request's `app.state`. courier, taken: None where the process delivers nothing, as in tests."""
 
     db: Database
     desk: Desk
     clock: Clock
     view: View
     courier: Courier | None = None
+    taken: Taken | None = None
     started_s: float = 0.0
     is_ready: Callable[[], bool] = field(default=lambda: True)
+    aside: Pool = field(default_factory=lambda: Pool("api", THREADS))
 
     async def read(self, do: Callable[[Connection], T]) -> T:
-        return await asyncio.to_thread(self.db.read, do)
+        return await self.aside(partial(self.db.read, do))
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         """What is asked for next shows what this has changed."""
         try:
-            return await asyncio.to_thread(self.db.write, do)
+            return await self.aside(partial(self.db.write, do))
         finally:
             self.view.changed()
 

@@ -19,8 +19,10 @@ from alerting.noise import routing
 from alerting.noise.muting import Muters, Snooze
 from alerting.noise.silences import Silence
 from pipeline.desk import acks, alerts, flaps, silences, tables
+from pipeline.desk.bulk import IN_MAX
 from pipeline.desk.database import Database
 from pipeline.desk.http import times
+from pipeline.desk.threads import Pool
 from schemas.desk import Desk, Route
 
 State = Literal["active", "suppressed", "unprocessed"]
@@ -113,6 +115,7 @@ class View:
 
     def __init__(self, db: Database, desk: Desk, clock: "Clock") -> None:
         self._db, self._desk, self._clock = db, desk, clock
+        self._aside = Pool("view", 1)
         self._last: Snapshot | None = None
         self._asked_version = 0
         self._refreshing: asyncio.Task[Snapshot] | None = None
@@ -151,8 +154,8 @@ class View:
 
     async def _refresh(self) -> Snapshot:
         version, before, now_s = self._asked_version, self._last, self._clock()
-        self._last = await asyncio.to_thread(
-            self._db.read, lambda conn: snapshot(conn, self._desk, now_s, before, version)
+        self._last = await self._aside(
+            lambda: self._db.read(lambda conn: snapshot(conn, self._desk, now_s, before, version))
         )
         return self._last
 
@@ -189,16 +192,22 @@ def snapshot(conn: Connection, desk: Desk, now_s: float, before: Snapshot | None
     return Snapshot(now_s, standings, holds, version)
 
 
-def groups(conn: Connection, shown: Snapshot) -> list[tuple[Group, list[Standing]]]:
-    """Each with those of its members that fire and are its receiver's still."""
-    m = tables.members.c
+def groups(conn: Connection, standings: Mapping[str, Standing]) -> list[tuple[Group, list[Standing]]]:
+    """Each with those of its members that fire and are its receiver's still; groups without any of them are left out.
+
+    Asked for a few of ten thousand, it reads the groups of those few.
+    """
+    m, g = tables.members.c, tables.groups.c
+    are_few = len(standings) <= IN_MAX
+    asked = select(m.group_id, m.fingerprint).where(m.departed.is_(False)).order_by(m.fingerprint)
     members: dict[str, list[Standing]] = {}
-    for row in conn.execute(select(m.group_id, m.fingerprint).where(m.departed.is_(False)).order_by(m.fingerprint)):
-        standing = shown.standings.get(row.fingerprint)
+    for row in conn.execute(asked.where(m.fingerprint.in_(list(standings))) if are_few else asked):
+        standing = standings.get(row.fingerprint)
         if standing is not None:
             members.setdefault(row.group_id, []).append(standing)
-    bodies = conn.execute(select(tables.groups.c.body)).scalars()
-    found = [(group, members[group.id]) for group in map(_group, bodies) if group.id in members]
+    bodies = select(g.id, g.body)
+    rows = conn.execute(bodies.where(g.id.in_(list(members))) if len(members) <= IN_MAX else bodies)
+    found = [(_group(row.body), members[row.id]) for row in rows if row.id in members]
     return sorted(found, key=lambda pair: (sorted(pair[0].labels.items()), pair[0].receiver, pair[0].id))
 
 

@@ -1,7 +1,7 @@
 """What a receiver is told of one alert: a table over what it was told last, how the alert stands, and what holds it.
 
-Walked by `alerting/noise/flush.py`. Told earlier, LEFT_OUT: it was held back and a newer message went out without it, so
-the receiver doesn't show it any more, but its end is still owed.
+Walked by `alerting/noise/flush.py`. Told earlier, LEFT_OUT: it was held back and a newer message went out without it,
+so the receiver doesn't show it any more, but its end is still owed.
 """
 
 from collections.abc import Sequence

@@ -74,7 +74,7 @@ class FileDesk(Section):
         default=3600.0,
         gt=0,
         validation_alias="max_page_age",
-        description="What is older when it could first be sent goes into a digest; pagers get it as it is, they keep it.",
+        description="What is older when it could first be sent goes into a digest; pagers get it as it is.",
     )
     keep_days: float = Field(
         default=90.0, gt=0, le=36_500, description="Days that ended alerts, decisions and sent messages are kept."

@@ -30,7 +30,7 @@ demo: $(SETUP) ## Kafka, worker, live metrics and scripted faults, and their ale
 	@.venv/bin/tidegauge demo $(if $(DURATION_S),--duration-s $(DURATION_S))
 
 test: $(SETUP) ## All tests, those on a real Kafka too; ARGS="-k broker" for some
-	@scripts/prerequisites.sh broker kcat
+	@scripts/prerequisites.sh broker kcat alertmanager
 	@$(PYTHON) -m pytest $(ARGS)
 
 check: $(SETUP) ## Linters, format, types, layering, and that the locks are current

@@ -36,13 +36,17 @@ class Route:
 
 @dataclass(frozen=True)
 class Integration:
-    """One way of telling one receiver: `kind` is a key of `alerting.notifiers.KINDS`, `settings` its `Settings`."""
+    """One way of telling one receiver: `kind` is a key of `alerting.notifiers.KINDS`, `settings` its `Settings`.
+
+    messages_per_minute: at most so many; None: as many as the service takes.
+    """
 
     receiver: str
     kind: str
     index: int
     settings: BaseModel
     send_resolved: bool
+    messages_per_minute: int | None = None
 
     @property
     def name(self) -> str:

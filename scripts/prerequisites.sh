@@ -3,7 +3,9 @@
 # Says what is missing and installs it with apt where it may, else prints the line that does and exits 1.
 #   python   Python >= 3.11 that can make a virtual environment; its path is printed on stdout
 #   broker   Java >= 17 and Maven, unless Docker works or KAFKA_BOOTSTRAP names a Kafka
-#   kcat     a foreign Kafka client for some tests; they are skipped without it, so its absence is no failure
+#   kcat, alertmanager
+#            programs of others for some tests: a Kafka client; Alertmanager, its amtool, and Prometheus. The tests are
+#            skipped without them, so their absence is no failure
 set -eu
 
 PYTHONS="python3 python3.13 python3.12 python3.11"
@@ -132,12 +134,27 @@ want_kcat() {
     say "kcat is not here: the tests that use it are skipped"
 }
 
-[ $# -gt 0 ] || fail "usage: $0 python|broker|kcat ..."
+want_alertmanager() {
+    command -v amtool >/dev/null 2>&1 && command -v prometheus >/dev/null 2>&1 && return 0
+    # Where services run, Debian's packages would start theirs: that is not for a test to decide.
+    if may_install && [ ! -d /run/systemd/system ]; then
+        update_lists
+        if has_package prometheus-alertmanager && has_package prometheus; then
+            install prometheus-alertmanager prometheus
+            return 0
+        fi
+    fi
+    say "Alertmanager and Prometheus are not here: the tests that use them are skipped" \
+        "(apt-get install prometheus-alertmanager prometheus)"
+}
+
+[ $# -gt 0 ] || fail "usage: $0 python|broker|kcat|alertmanager ..."
 for what in "$@"; do
     case $what in
     python) need_python ;;
     broker) need_broker ;;
     kcat) want_kcat ;;
-    *) fail "usage: $0 python|broker|kcat ..." ;;
+    alertmanager) want_alertmanager ;;
+    *) fail "usage: $0 python|broker|kcat|alertmanager ..." ;;
     esac
 done

@@ -90,6 +90,8 @@ class Lane:
         self._fallback = _fallback(shell.desk, integration)
         self._pacing = asyncio.Lock()
         self._bucket = TokenBucket.of(notifier.pace, shell.now())
+        most = integration.messages_per_minute
+        self._allowance = TokenBucket.of((most, 60.0), shell.now()) if most is not None else None
         self._health = Health(Breaker())
         self._said_s: float | None = None  # the alert about ourselves, when last; None: it isn't said
         self._repeat_s = self._trial_s = shell.now()
@@ -166,13 +168,27 @@ class Lane:
         due_s = await self._shell.read(lambda conn: outbox.due_s(conn, self.name))
         if due_s is None or due_s > now_s:
             return POLL_S if due_s is None else min(POLL_S, due_s - now_s)
+        free = self._allowed(free, now_s)
+        if free == 0:  # what waits may meanwhile be replaced by a later state
+            return min(POLL_S, self._allowance.wait_s(now_s) if self._allowance else POLL_S)
         owner = self._shell.owner
         for delivery in await self._shell.write(
             lambda conn: outbox.claim(conn, self.name, owner, now_s, LEASE_S, free)
         ):
             if delivery.id not in self._under_way:  # ours already, where a lease ran out while we stood still
+                if self._allowance is not None:
+                    self._allowance = self._allowance.take(now_s) or self._allowance
                 self._under_way[delivery.id] = asyncio.create_task(self._deliver(delivery))
         return POLL_S
+
+    def _allowed(self, most: int, now_s: float) -> int:
+        """How many messages may start now, by the receiver's own limit."""
+        left, count = self._allowance, 0
+        if left is None:
+            return most
+        while count < most and (left := left.take(now_s)) is not None:
+            count += 1
+        return count
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,27 @@ def test_the_pace_of_a_service_is_kept(tmp_path: Path) -> None:
         assert all(later - earlier >= 0.999 for earlier, later in zip(times, times[11:], strict=False))
 
     played(tmp_path, act, desk_of(oncall=["slow"]))
+
+
+def test_a_receivers_own_limit_is_kept_and_what_waits_is_replaced_by_the_later_state(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        for number in range(12):
+            scene.put(note("oncall", group=f"g{number}"))
+        scene.start()
+        await scene.after(1)
+        told = len(scene.service.heard)
+        assert told == 3  # of 4 a minute, half of them and one at once
+        scene.put(note("oncall", 2, group="g11", Down="resolved"))
+        await scene.after(600)
+        times = sorted(heard.at_s for heard in scene.service.heard)
+        assert len(times) == 12
+        assert all(later - earlier >= 59.9 for earlier, later in zip(times, times[4:], strict=False))
+        assert scene.states().count("replaced") == 1
+
+    limited = desk_of(oncall=["plain"])
+    receiver = limited.receivers["oncall"]
+    ways = tuple(replace(way, messages_per_minute=4) for way in receiver.integrations)
+    played(tmp_path, act, replace(limited, receivers={"oncall": replace(receiver, integrations=ways)}))
 
 
 def test_the_breaker_opens_tries_with_one_call_and_closes(tmp_path: Path) -> None:

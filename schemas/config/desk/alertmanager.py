@@ -124,6 +124,11 @@ class FileReceiver(Section):
     fallback: str | None = Field(
         default=None, description="Receiver that is told instead when one of this one's ways stays down."
     )
+    messages_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most so many to each of its ways; what waits is replaced by its group's later state.",
+    )
 
 
 class FileInhibitRule(Section):

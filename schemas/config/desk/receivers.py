@@ -81,12 +81,13 @@ class Receivers:
                 if settings is not None:
                     told = getattr(settings, "send_resolved", None)
                     is_told = told if isinstance(told, bool) else self._notifiers[kind].send_resolved
-                    integrations.append(Integration(written.name, kind, index, settings, is_told))
+                    most = written.messages_per_minute
+                    integrations.append(Integration(written.name, kind, index, settings, is_told, most))
         return Receiver(written.name, tuple(integrations), written.fallback)
 
     def _kind(self, key: str, at: Path) -> str | None:
         kind = key.removesuffix(SUFFIX)
-        known = ["name", "fallback", *(f"{name}{SUFFIX}" for name in sorted(self._notifiers))]
+        known = ["name", "fallback", "messages_per_minute", *(f"{name}{SUFFIX}" for name in sorted(self._notifiers))]
         if key.endswith(SUFFIX) and kind in self._notifiers:
             return kind
         same = SAME_AS.get(kind, "") if key.endswith(SUFFIX) else ""

@@ -165,7 +165,7 @@ def test_dead_letters_are_listed_and_sent_again_when_asked(api: Api) -> None:
     (line,) = found["lines"]
     shapes.check(shapes.LINE, line)
     assert line["note"] == "answered 400"
-    assert found["counts"]["ops/webhook[0]"] == {"due": 0, "sent": 0, "failed": 1, "replaced": 0}
+    assert found["counts"]["ops/webhook[0]"] == {"due": 0, "sent": 0, "failed": 1, "replaced": 0, "skipped": 0}
     assert api.ask("POST", f"/api/desk/outbox/{line['id']}/retry").json() == {"id": line["id"], "status": "due"}
     (delivery,) = api.db.write(lambda conn: outbox.claim(conn, "ops/webhook[0]", "me", api.now(), 60.0, 10))
     assert all(isinstance(one, Told) for one in delivery.notification.alerts)

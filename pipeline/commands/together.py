@@ -29,7 +29,7 @@ def together(commands: Mapping[str, Sequence[str]]) -> int:
             first = next((name for name, child in children.items() if child.poll() is not None), None)
             _wait(children, _ASK_EVERY_S)
         if first is not None:
-            print(f"{first} ended with {children[first].returncode}: ending the others", file=sys.stderr)  # noqa: T201
+            print(f"{first} ended with {children[first].returncode}: ending the others", file=sys.stderr)  # noqa: T201 - for who started us
         codes = _end(list(children.values()))
         if first is not None:
             return children[first].returncode or 1

@@ -21,11 +21,14 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Records = NDArray[np.void]  # structured: named fields
 
-VERDICT = np.dtype([("expected", "f8"), ("lower", "f8"), ("upper", "f8"), ("score", "f8"), ("deviation", "f8")])
+VERDICT = np.dtype(
+    [("expected", "f8"), ("lower", "f8"), ("upper", "f8"), ("score", "f8"), ("deviation", "f8"), ("part", "f8")]
+)
 """One verdict an event. `score` >= 1.0: an alert would open or worsen here; never NaN. `deviation`: signed distance
 from what was expected in robust sigmas, 0.0 while unknown; never NaN. `expected`, `lower`, `upper`: in the series'
 unit, NaN where the detector has none or is warming up; the first value outside `lower..upper` scores 1.0 or more, the
-next ones of the same episode only where they are worse."""
+next ones of the same episode only where they are worse. `part`: which of a detector's own tests speaks, for `why`; 0.0
+where it has one."""
 
 VALUE_MAX = 1e30
 """Detectors that learn judge values beyond as this: squares and single precision stay finite."""
@@ -48,6 +51,7 @@ class Point:
     score: float
     deviation: float
     border: Border  # of the level that was reached (or was held, where the alert resolves)
+    part: int = 0  # as in VERDICT
 
 
 class Detector(ABC):

@@ -5,7 +5,7 @@ labels, no calendar. `docs/detectors.md` has the formulas and what they cost.
 
 1. Two forecasts: a fast level, and a fast level with the time-of-day profile taken out. The surprise is the smaller of
    their two residuals, 0 where they disagree in sign: a spike must surprise both.
-2. Its border is learned by the episode tail (`tail.py`); a slow channel (`drift.py`) finds shifts that last.
+2. Its border is learned by the episode tail (`tail.py`); a slow channel (`slow.py`) finds shifts that last.
 3. The score is a pulse: an episode is reported where it opens and where it gets worse, not on every row.
 4. `expected` and `deviation` come from the steadiest forecast that explains the series well, so that on a noisy level a
    plateau stays deviant until it is the new level, while a random walk is explained by its last level.
@@ -21,9 +21,9 @@ from pydantic import Field
 
 from detectors import profile
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
-from detectors.drift import DRIFT_FIELDS, drift_held, drift_score
 from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, pulse
+from detectors.slow import DRIFT_FIELDS, drift_held, drift_score
 from detectors.tail import TAIL_FIELDS, flat_border, is_flat, learn_tail, tail_border, tail_ready
 from schemas.compiled import compiled
 from schemas.levels import Border

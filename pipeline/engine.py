@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alerting.lifecycle import CELL, TRANSITION, LevelRule, Record, end_silent, level_table, walk
-from detectors import make
-from detectors.base import VERDICT, Detector, Floats, Point, Rows, grown
+from alerting.lifecycle import Record
+from detectors.base import Floats, Point, Rows, grown
+from pipeline.binding import Binding, Found
 from pipeline.points import Points, Recent, admit, predecessors, remember
-from pipeline.wording import Cause, Change, RuleWords, to_event
+from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
-from schemas.config import Level, Limits, Rule
+from schemas.config import Limits, Rule
 from schemas.duration import format_duration
 from schemas.metric import Series
 
@@ -46,61 +46,6 @@ class Engine:
 
     def shard(self) -> "Shard":
         return Shard(self)
-
-
-class Binding:
-    """One rule in one shard: which row of it each series has, its detectors' state, its alerts."""
-
-    def __init__(self, rule: Rule, idle_after_s: float) -> None:
-        self.rule = rule
-        self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
-        self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
-        self.levels = level_table(
-            tuple(
-                LevelRule(
-                    rank=level.rank,
-                    detector=level.detector,
-                    on_score=self.detectors[level.detector].levels_on == "score",
-                    open=level.open,
-                    clear=level.clear,
-                    clear_deviation=level.clear_deviation or 0.0,
-                    for_s=level.for_s,
-                    keep_firing_for_s=level.keep_firing_for_s,
-                )
-                for level in rule.levels
-            )
-        )
-        # A series that starts fresh has no alert: silence ends it at the latest then.
-        self.stale_after_s = min(rule.stale_after_s, idle_after_s)
-        self.by_rank = {level.rank: level for level in rule.levels}
-        self.row_of = np.full(0, -1, np.int64)
-        self.series_of = np.zeros(0, np.int64)
-        self.cells = np.zeros(0, CELL)
-        self.rows = 0
-        self.everything = True  # every series so far has a row, with its own number
-
-    def level_of(self, change: Record) -> Level:
-        """The level that a transition reached, or the one that it left where the alert resolves."""
-        return self.by_rank[int(change["rank"]) or int(change["previous_rank"])]
-
-    def grow_series(self, capacity: int) -> None:
-        bigger = np.full(capacity, -1, np.int64)
-        bigger[: len(self.row_of)] = self.row_of
-        self.row_of = bigger
-
-    def grow_rows(self, capacity: int) -> None:
-        self.cells = grown(self.cells, capacity)
-        self.series_of = grown(self.series_of, capacity)
-        for detector in self.detectors:
-            detector.grow(capacity)
-
-    def add(self, series: int) -> None:
-        row = self.rows
-        if row == len(self.cells):
-            self.grow_rows(max(64, 2 * row))
-        self.row_of[series], self.series_of[row] = row, series
-        self.everything = self.everything and row == series
-        self.rows += 1
 
 
 class Shard:
@@ -160,7 +105,8 @@ class Shard:
         points = Points(batch.series[kept], batch.t[kept], batch.x[kept], gap_s, fresh)
         self.counts["restarted"] += int(np.count_nonzero(fresh))
         self.newest_t = max(self.newest_t, float(points.t.max()))
-        found = [item for binding in self.bindings for item in self._judge(binding, points)]
+        count = len(self.series)
+        found = [item for binding in self.bindings for item in binding.judge(points, count)]
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
         remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
@@ -168,64 +114,18 @@ class Shard:
 
     def has_silent(self, now_s: float) -> bool:
         """Whether `advance` would end anything."""
-        return any(len(self._silent(binding, now_s)) for binding in self.bindings)
+        return any(len(binding.silent(now_s, self.last_t)) for binding in self.bindings)
 
     def advance(self, now_s: float) -> list[AlertEvent]:
         """Ends the alerts of series that are silent at event time `now_s` (Unix seconds); changes nothing else."""
         events = []
         for binding in self.bindings:
-            rows = self._silent(binding, now_s)
-            if not len(rows):
-                continue
-            cells, out = binding.cells[rows], np.zeros(len(rows) + 1, TRANSITION)
-            last_t = self.last_t[binding.series_of[rows]]
-            n = end_silent(binding.levels, binding.stale_after_s, cells, last_t, now_s, out)
-            binding.cells[rows] = cells
-            for record in out[:n]:
-                record["row"] = rows[record["row"]]
-                times, values = self.recent.before(int(binding.series_of[record["row"]]))
-                events.append(self._event(binding, record, None, Evidence(times, values), None))
+            for change in binding.advance(now_s, self.last_t):
+                times, values = self.recent.before(int(binding.series_of[change["row"]]))
+                events.append(self._event(binding, change, None, Evidence(times, values), None))
         return events
 
-    def _silent(self, binding: Binding, now_s: float) -> Rows:
-        """Rows whose alert is open and whose series is silent."""
-        rows = np.flatnonzero(binding.cells["rank"][: binding.rows])
-        return rows[now_s - self.last_t[binding.series_of[rows]] > binding.stale_after_s]
-
-    def _judge(self, binding: Binding, points: Points) -> "list[_Found]":
-        """The transitions that a batch makes in the alerts of one rule."""
-        chosen, rows, mine = None, points.series, points
-        if not (binding.everything and binding.rows == len(self.series)):
-            rows = binding.row_of[points.series]
-            chosen = np.flatnonzero(rows >= 0)
-            rows, mine = rows[chosen], points.take(chosen)
-        n = len(rows)
-        if not n:
-            return []
-        verdicts = np.zeros((len(binding.detectors), n), VERDICT)
-        for detector, out in zip(binding.detectors, verdicts, strict=True):
-            detector.update(rows, mine.fresh, mine.t, mine.x, out)
-        changes = np.zeros(2 * n + 1, TRANSITION)
-        count = walk(
-            binding.levels,
-            binding.stale_after_s,
-            binding.cells,
-            rows,
-            mine.t,
-            mine.gap_s,
-            mine.x,
-            np.ascontiguousarray(verdicts["score"]),
-            np.ascontiguousarray(verdicts["deviation"]),
-            changes,
-        )
-        found = []
-        for change in changes[:count]:
-            i = int(change["event"])
-            verdict = verdicts[binding.level_of(change).detector, i]
-            found.append(_Found(i if chosen is None else int(chosen[i]), binding, change, verdict))
-        return found
-
-    def _events(self, found: "list[_Found]", points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
+    def _events(self, found: list[Found], points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
         found.sort(key=lambda item: item.at)  # stable: at one point, in the order of the rules
         before = predecessors(points.series, np.full(len(self.series), -1, np.int64))
         events = []
@@ -278,17 +178,7 @@ class Shard:
             binding.grow_series(capacity)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A transition that `walk` found: at which point, and what the detector of its level said there."""
-
-    at: int
-    binding: Binding
-    change: Record
-    verdict: Record
-
-
-def _point(value: float, found: _Found) -> Point:
+def _point(value: float, found: Found) -> Point:
     verdict = found.verdict
     return Point(
         value=value,
@@ -298,4 +188,5 @@ def _point(value: float, found: _Found) -> Point:
         score=float(verdict["score"]),
         deviation=float(verdict["deviation"]),
         border=found.binding.level_of(found.change).open,
+        part=int(verdict["part"]),
     )

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.lifecycle import CELL, State
-from pipeline.engine import Binding, Shard
+from pipeline.binding import Binding
+from pipeline.engine import Shard
 from pipeline.wording import Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence
 from schemas.config import DetectorSpec

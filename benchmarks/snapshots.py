@@ -69,7 +69,7 @@ def measure(shard: Shard, store_of: Callable[[], Store]) -> Table:
     series = len(shard.series)
     store = store_of()
     table = Table(title=f"{series:,} series, default rules")
-    for name in ("", "capture s", "save s", "longest wait ms", "MB written", "MB in all", "blocks"):
+    for name in ("", "capture s", "save s", "CPU s", "longest wait ms", "MB written", "MB in all", "blocks"):
         table.add_column(name, justify="left" if not name else "right")
     offset = 0
     steps: list[tuple[str, Callable[[], None]]] = [
@@ -83,16 +83,19 @@ def measure(shard: Shard, store_of: Callable[[], Store]) -> Table:
     for name, change in steps:
         change()
         offset += name != "nothing new"
+        cpu_s = time.process_time()
         with Stall() as captured:
             started_s = time.perf_counter()
             saved = capture(shard)
             capture_s = time.perf_counter() - started_s
         with Stall() as stall:
             cost = store.save(snapshot(saved, offset))
+        cpu_s = time.process_time() - cpu_s
         table.add_row(
             name,
             f"{capture_s:.3f}",
             f"{cost.seconds:.3f}",
+            f"{cpu_s:.2f}",
             f"{1e3 * captured.longest_s:.0f} / {1e3 * stall.longest_s:.0f}",
             f"{cost.bytes_written / 1e6:,.1f}",
             f"{cost.bytes_total / 1e6:,.1f}",

@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from pipeline.broker.probe import reachable
-from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, fail, load
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, fail, load_desk
 from schemas.config import Input, Topics
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ class Place:
 def place(config: Path, bootstrap: str | None = None) -> Place:
     """From the config; where the default one isn't there, from KAFKA_BOOTSTRAP and the default names of topics.
 
-    A config that was named must be there (exit 2): a misspelt name shall not publish somewhere else.
+    A config that was named must be there (exit 2): a misspelt name shall not publish somewhere else. One without rules is
+    right too: a desk alone has none.
     """
     if config == DEFAULT_CONFIG and not config.exists():
         return Place(bootstrap or os.environ.get("KAFKA_BOOTSTRAP") or _DEFAULT_BOOTSTRAP)
-    checked = load(config)
+    checked = load_desk(config)
     return Place(bootstrap or checked.kafka.bootstrap, checked.topics, checked.inputs)
 
 

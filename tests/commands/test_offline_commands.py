@@ -34,3 +34,16 @@ def test_replay_into_a_pipe_is_alerts_alone_and_the_summary_stands_beside(inputs
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["firing", "resolved"]
     told = [" ".join(line.split()) for line in done.stderr.splitlines()]
     assert {"events read 3", "rejected: value_not_number 1", "alerts 1", "alert events 2"} <= set(told)
+
+
+def test_doctor_takes_the_config_of_a_desk_without_rules(tmp_path: Path) -> None:
+    config = tmp_path / "desk.yaml"
+    config.write_text(
+        'kafka: {bootstrap: "127.0.0.1:1"}\nroute: {receiver: r}\n'
+        'receivers: [{name: r, webhook_configs: [{url: "http://127.0.0.1:1/"}]}]\n'
+    )
+    done = CliRunner().invoke(app, ["doctor", "-c", str(config), "--json"])
+    findings = {one["what"]: one for one in json.loads(done.stdout)}
+    assert findings["config"]["state"] == "ok", findings["config"]
+    assert "no rules" in findings["config"]["seen"]
+    assert findings["broker"]["state"] == "fail"  # it went on to ask Kafka

@@ -44,8 +44,8 @@ class Place:
 def place(config: Path, bootstrap: str | None = None) -> Place:
     """From the config; where the default one isn't there, from KAFKA_BOOTSTRAP and the default names of topics.
 
-    A config that was named must be there (exit 2): a misspelt name shall not publish somewhere else. One without rules is
-    right too: a desk alone has none.
+    A config that was named must be there (exit 2): a misspelt name shall not publish somewhere else. One without
+    rules is right too: a desk alone has none.
     """
     if config == DEFAULT_CONFIG and not config.exists():
         return Place(bootstrap or os.environ.get("KAFKA_BOOTSTRAP") or _DEFAULT_BOOTSTRAP)

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from benchmarks.common import SetupError, console
 from benchmarks.quality import data
-from benchmarks.quality.parts import PARTS, Work
+from benchmarks.quality.parts import PARTS
 from benchmarks.quality.report import table
-from benchmarks.quality.scores import scorer
+from benchmarks.quality.scores import of_config, shipped
+from benchmarks.quality.work import Work
 from benchmarks.results import machine, save
 from schemas.config import ConfigErrors
 
@@ -33,7 +34,7 @@ def main() -> int:
     if unknown := sorted(set(wanted) - PARTS.keys()):
         parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}")
     try:
-        work = Work(data.folder(given.data), scorer(given.config))
+        work = Work(data.folder(given.data), of_config(given.config) if given.config else shipped())
     except (SetupError, ConfigErrors) as error:
         console.print(str(error))
         return 1

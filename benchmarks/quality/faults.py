@@ -6,7 +6,7 @@ where follows from a seed and the series' name alone.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,7 @@ from benchmarks.quality.data import Labelled
 from detectors.base import Flags, Floats, Rows
 
 AMPLITUDES = (5.0, 8.0, 12.0, 20.0)
-HOST_ROWS_MAX = (
-    40_000  # the newest rows of a longer series: four weeks of minutes, so that each series counts about the same
-)
+HOST_ROWS_MAX = 40_000  # the newest rows of a longer series: four weeks of minutes, as most of them have
 AROUND = 120  # rows on each side that a place's noise is measured on
 CLEAR = 60  # rows on each side without a label
 APART = 1_000  # rows between two faults
@@ -129,15 +127,17 @@ def places(series: Labelled, random: Random, wanted: int, apart: int = APART, st
     return found[:wanted]
 
 
-def inject(series: Labelled, amplitude: float, seed: int) -> tuple[Labelled, list[Fault]]:
+def inject(
+    series: Labelled, amplitude: float, seed: int, kinds: Sequence[str] = (*KINDS, MISSING)
+) -> tuple[Labelled, list[Fault]]:
     """The series with one fault of each kind, where it has room, far from each other, in an order of chance."""
     random = _random(series, seed)
-    kinds = [*KINDS, MISSING]
-    random.shuffle(kinds)
+    order = list(kinds)
+    random.shuffle(order)
     x = series.x.copy()
     keep = np.ones(len(x), np.bool_)
     faults = []
-    for kind, place in zip(kinds, places(series, random, len(kinds)), strict=False):
+    for kind, place in zip(order, places(series, random, len(order)), strict=False):
         if kind == MISSING:
             rows = int(MISSING_S / series.period_s)
             keep[place.first : place.first + rows] = False

@@ -1,7 +1,7 @@
 """Recall of faults put into quiet real series, by kind and amplitude; false alerts on the same series without them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,10 @@ import numpy as np
 from benchmarks.quality import faults, kpi
 from benchmarks.quality.data import Labelled
 from benchmarks.quality.faults import AMPLITUDES, Fault
-from detectors.base import Floats
+from benchmarks.quality.scores import Scorer
 
-Scorer = Callable[[Floats, Floats], Floats]  # t, x -> a score a row
 SEEDS = (1, 2, 3, 4)
-NO_AMPLITUDE = ("stuck", faults.MISSING, faults.DENSE)  # told once, over all amplitudes
+NO_AMPLITUDE = ("stuck", faults.MISSING)  # told once, over all amplitudes
 DENSE_SIGMAS, DENSE_EVERY = 15.0, 200
 
 
@@ -58,8 +57,7 @@ def measure(series: Sequence[Labelled], score: Scorer, seeds: Iterable[int] = SE
     """Over all series; each is scored once clean, and once for each amplitude and seed."""
     cells: dict[tuple[str, float], Cell] = defaultdict(Cell)
     quiet = kpi.Kpi()
-    for whole in series:
-        host = faults.host(whole)
+    for host in series:
         told = score(host.t, host.x)
         clean = told >= 1.0
         quiet += kpi.judge(host, told)
@@ -72,9 +70,4 @@ def measure(series: Sequence[Labelled], score: Scorer, seeds: Iterable[int] = SE
                     key = fault.kind, 0.0 if fault.kind in NO_AMPLITUDE else amplitude
                     was = Fault(fault.kind, int(at[fault.first]), int(at[fault.last]))
                     cells[key] += Cell(faults.found(fault, on), faults.found(was, clean), 1)
-        changed, put = faults.dense(host, DENSE_SIGMAS, DENSE_EVERY, 1)
-        on = score(changed.t, changed.x) >= 1.0
-        for fault in put:
-            if fault.first >= len(host.x) // 2:
-                cells[faults.DENSE, 0.0] += Cell(faults.found(fault, on), faults.found(fault, clean), 1)
     return Injected(dict(cells), quiet)

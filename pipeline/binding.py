@@ -4,19 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alerting.lifecycle import CELL, TRANSITION, LevelRule, Record, end_silent, level_table, walk
+from alerting.budget import budget_of
+from alerting.lifecycle import CELL, HELD_BACK, TRANSITION, LevelRule, Record, end_silent, level_table, walk
 from detectors import make
-from detectors.base import VERDICT, Detector, Floats, Rows, grown
+from detectors.base import VERDICT, Detector, Floats, Point, Rows, grown
 from pipeline.points import Points
 from pipeline.wording import RuleWords
 from schemas.config import Level, Rule
+
+SHOWN_RAISE = 1.05  # smaller ones are not worth a word
 
 
 class Binding:
     """One rule in one shard: which row of it each series has, its detectors' state, its alerts."""
 
-    def __init__(self, rule: Rule, idle_after_s: float) -> None:
+    def __init__(self, rule: Rule, idle_after_s: float, partitions: int = 1) -> None:
+        """partitions: of the topic, which share the rule's budget."""
         self.rule = rule
+        self.idle_after_s = idle_after_s
+        self.budget = budget_of(rule.budget_a_day, partitions)
+        self.held_back = np.zeros(len(HELD_BACK), np.int64)  # openings so far, not part of the state
         self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
         self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
         self.levels = level_table(
@@ -66,6 +73,24 @@ class Binding:
         self.everything = self.everything and row == series
         self.rows += 1
 
+    def take_held_back(self) -> dict[str, int]:
+        """Openings held back since this was asked last, by what they are counted under."""
+        found = {
+            f"held_back:{self.rule.name}:{reason}": int(count)
+            for reason, count in zip(HELD_BACK, self.held_back, strict=True)
+            if count
+        }
+        self.held_back[:] = 0
+        return found
+
+    def why(self, change: Record, point: Point, level: Level) -> str:
+        """The clause of the detector that speaks, and what the budget did to its border."""
+        clause = self.detectors[level.detector].why(point)
+        raised = float(change["raised"])
+        if raised < SHOWN_RAISE:
+            return clause
+        return f"{clause} (the border is raised x{raised:.2g} by the budget)"
+
     def judge(self, points: Points, series_count: int) -> "list[Found]":
         """The transitions that a batch makes in this rule's alerts. series_count: of the shard."""
         chosen, rows, mine = None, points.series, points
@@ -83,6 +108,9 @@ class Binding:
         count = walk(
             self.levels,
             self.stale_after_s,
+            self.idle_after_s,
+            self.rule.back_off,
+            self.budget,
             self.cells,
             rows,
             mine.t,
@@ -90,6 +118,7 @@ class Binding:
             mine.x,
             np.ascontiguousarray(verdicts["score"]),
             np.ascontiguousarray(verdicts["deviation"]),
+            self.held_back,
             changes,
         )
         found = []

@@ -44,16 +44,17 @@ class Engine:
         self.limits = limits
         self.series_count = 0
 
-    def shard(self) -> "Shard":
-        return Shard(self)
+    def shard(self, partitions: int = 1) -> "Shard":
+        """partitions: of the topic, which share the rules' budgets."""
+        return Shard(self, partitions)
 
 
 class Shard:
     """The state of one partition."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partitions: int) -> None:
         self._engine = engine
-        self.bindings = [Binding(rule, engine.limits.idle_after_s) for rule in engine.rules]
+        self.bindings = [Binding(rule, engine.limits.idle_after_s, partitions) for rule in engine.rules]
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.series: list[Series] = []
@@ -107,6 +108,8 @@ class Shard:
         self.newest_t = max(self.newest_t, float(points.t.max()))
         count = len(self.series)
         found = [item for binding in self.bindings for item in binding.judge(points, count)]
+        for binding in self.bindings:
+            self.counts.update(binding.take_held_back())
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
         remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
@@ -162,7 +165,7 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, detector.why(point))
+            Cause(point, level, binding.why(change, point, level))
             if point
             else f"no data for {format_duration(binding.stale_after_s)}",
         )

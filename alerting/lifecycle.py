@@ -130,6 +130,7 @@ TRANSITION = np.dtype(
         ("rank", "i1"),
         ("previous_rank", "i1"),
         ("silent", "?"),
+        ("silent_s", "f8"),  # where silence is what it is about: how long it was by then
         ("raised", "f8"),  # by how much the budget raised the border, where a score opened; else 0
     ],
     align=True,

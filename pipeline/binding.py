@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alerting.absence import deadlines, due, pass_time, walk_silence
 from alerting.budget import budget_of
 from alerting.lifecycle import CELL, HELD_BACK, TRANSITION, LevelRule, Record, end_silent, level_table, walk
 from detectors import make
-from detectors.base import VERDICT, Detector, Floats, Point, Rows, grown
+from detectors.absent import Absent
+from detectors.base import VERDICT, Detector, Floats, Point, Records, Rows, grown
 from pipeline.points import Points
 from pipeline.wording import RuleWords
 from schemas.config import Level, Rule
+from schemas.duration import format_duration
 
 SHOWN_RAISE = 1.05  # smaller ones are not worth a word
 
@@ -43,6 +46,12 @@ class Binding:
         )
         # A series that starts fresh has no alert: silence ends it at the latest then.
         self.stale_after_s = min(rule.stale_after_s, idle_after_s)
+        # An alert about silence is decided by time: its detector only says how long is too long.
+        absent = next((d for d in self.detectors if isinstance(d, Absent)), None)
+        after_s = absent.after_s if absent else 0.0
+        self.deadlines = (
+            deadlines([(level.rank, after_s * level.open.low) for level in rule.levels]) if absent else None
+        )
         self.by_rank = {level.rank: level for level in rule.levels}
         self.row_of = np.full(0, -1, np.int64)
         self.series_of = np.zeros(0, np.int64)
@@ -101,6 +110,8 @@ class Binding:
         n = len(rows)
         if not n:
             return []
+        if self.deadlines is not None:
+            return self._judge_silence(self.deadlines, rows, mine, chosen)
         verdicts = np.zeros((len(self.detectors), n), VERDICT)
         for detector, out in zip(self.detectors, verdicts, strict=True):
             detector.update(rows, mine.fresh, mine.t, mine.x, out)
@@ -128,18 +139,50 @@ class Binding:
             found.append(Found(i if chosen is None else int(chosen[i]), self, change, verdict))
         return found
 
+    def _judge_silence(self, levels: Records, rows: Rows, mine: Points, chosen: Rows | None) -> "list[Found]":
+        changes = np.zeros(5 * len(rows) + 1, TRANSITION)
+        count = walk_silence(levels, self.idle_after_s, self.cells, rows, mine.t, mine.gap_s, changes)
+        found = []
+        for change in changes[:count]:
+            i = int(change["event"])
+            verdict = np.zeros(1, VERDICT)[0]
+            for name in ("expected", "lower", "upper"):
+                verdict[name] = np.nan
+            verdict["score"] = change["silent_s"] / (levels["after_s"][0] / self.rule.levels[0].open.low)
+            found.append(Found(i if chosen is None else int(chosen[i]), self, change, verdict))
+        return found
+
+    def no_data(self, change: Record) -> str:
+        """Why a transition that no point made."""
+        if self.deadlines is None:
+            return f"no data for {format_duration(self.stale_after_s)}"
+        silent = f"no data for {format_duration(float(change['silent_s']))}"
+        return silent if change["rank"] else f"{silent}, so none is expected any more"
+
+    def back(self, change: Record) -> str:
+        """Why an alert about silence ends with a point; empty for all others."""
+        if self.deadlines is None:
+            return ""
+        return f"data is back after {format_duration(float(change['silent_s']))}"
+
     def silent(self, now_s: float, last_t: Floats) -> Rows:
-        """Rows whose alert is open and whose series is silent at event time `now_s`. last_t: of every series."""
+        """Rows whose series' silence changes something by event time `now_s`. last_t: of every series."""
+        if self.deadlines is not None:
+            theirs = last_t[self.series_of[: self.rows]]
+            return due(self.deadlines, self.idle_after_s, self.cells[: self.rows], theirs, now_s)
         rows = np.flatnonzero(self.cells["rank"][: self.rows])
         return rows[now_s - last_t[self.series_of[rows]] > self.stale_after_s]
 
     def advance(self, now_s: float, last_t: Floats) -> list[Record]:
-        """Ends the alerts of silent series; returns the transitions."""
+        """Takes silent series' alerts to event time `now_s`; returns the transitions."""
         rows = self.silent(now_s, last_t)
         if not len(rows):
             return []
-        cells, out = self.cells[rows], np.zeros(len(rows) + 1, TRANSITION)
-        n = end_silent(self.levels, self.stale_after_s, cells, last_t[self.series_of[rows]], now_s, out)
+        cells, theirs, out = self.cells[rows], last_t[self.series_of[rows]], np.zeros(4 * len(rows) + 1, TRANSITION)
+        if self.deadlines is not None:
+            n = pass_time(self.deadlines, self.idle_after_s, cells, theirs, now_s, out)
+        else:
+            n = end_silent(self.levels, self.stale_after_s, cells, theirs, now_s, out)
         self.cells[rows] = cells
         out["row"][:n] = rows[out["row"][:n]]
         return list(out[:n])

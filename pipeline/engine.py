@@ -17,7 +17,6 @@ from pipeline.points import Points, Recent, admit, predecessors, remember
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
 from schemas.config import Limits, Rule
-from schemas.duration import format_duration
 from schemas.metric import Series
 
 
@@ -116,11 +115,11 @@ class Shard:
         return events
 
     def has_silent(self, now_s: float) -> bool:
-        """Whether `advance` would end anything."""
+        """Whether `advance` would change anything."""
         return any(len(binding.silent(now_s, self.last_t)) for binding in self.bindings)
 
     def advance(self, now_s: float) -> list[AlertEvent]:
-        """Ends the alerts of series that are silent at event time `now_s` (Unix seconds); changes nothing else."""
+        """What the silence of series has brought by event time `now_s` (Unix seconds): `absent` opens, others end."""
         events = []
         for binding in self.bindings:
             for change in binding.advance(now_s, self.last_t):
@@ -165,9 +164,9 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, binding.why(change, point, level))
+            Cause(point, level, binding.why(change, point, level), binding.back(change))
             if point
-            else f"no data for {format_duration(binding.stale_after_s)}",
+            else binding.no_data(change),
         )
 
     def _grow(self, capacity: int) -> None:

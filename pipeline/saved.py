@@ -237,7 +237,8 @@ def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> Al
 
 def _change(saved: SavedShard, old: SavedRule, s: int, cell: Any) -> Change:
     """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
-    at_s, rank = float(saved.arrays["last_t"][s]), int(cell["rank"])
+    # An alert about silence begins after its series' newest point.
+    at_s, rank = max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"])), int(cell["rank"])
     count = int(saved.arrays["point_count"][s])
     width = saved.arrays["point_t"].shape[1]
     at = np.arange(max(0, count - width), count) % width

@@ -1,5 +1,6 @@
 """`absent`: told at the deadline, the same whoever notices, over with the next point, gone after `idle_after`."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.engine import Engine, Shard
 from pipeline.saved import capture, restore
 from schemas.alert import AlertEvent, encode_alert
+from schemas.config import ConfigErrors
 from tests.engine.streams import Event, apply, config
 
 T0 = 1_795_392_000.0
@@ -140,3 +142,24 @@ def test_every_level_is_reached(levels: str) -> None:
     shard = shard_of(TEXT.replace("{warning: 1.0, critical: 3.0}", levels))
     apply(shard, [(1, T0, 7.0)])
     assert len(shard.advance(T0 + 3000)) == levels.count(".")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("for: 5s", "for: counts on data that comes, and absent is about none; use params: {after: ...}"),
+        ("keep_firing_for: 5s", "keep_firing_for: counts on data that comes"),
+        ("clear: {warning: 3.0}", "clear.warning: absent clears with the series' next point; leave it out"),
+        ("back_off: true", "back_off: holds back openings by score, and absent has none; leave it out"),
+        ("budget: 10/day", "budget: holds back openings by score, and absent has none; leave it out"),
+    ],
+)
+def test_what_counts_on_data_that_comes_is_refused(written: str, meant: str) -> None:
+    with pytest.raises(ConfigErrors, match=re.escape(meant)):
+        config(f"{TEXT}    {written}\n")
+
+
+def test_it_needs_a_rule_of_its_own() -> None:
+    mixed = TEXT.replace("{warning: 1.0, critical: 3.0}", "{warning: 1.0, critical: {detector: baseline, at: 1.0}}")
+    with pytest.raises(ConfigErrors, match="absent needs a rule of its own"):
+        config(mixed)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alerting.back_off import BACK_OFF_FIELDS, count_row, forget, got_worse, may_open
+from alerting.budget import factor_at, spend
 from schemas import levels
 from schemas.compiled import compiled
 from schemas.levels import Border
@@ -24,7 +26,7 @@ class State(IntEnum):
     """Where one level of one alert stands. The numbers go into saved state: never reuse one."""
 
     INACTIVE = 0
-    PENDING = 1  # over the border, but not yet for as long as `for` asks
+    PENDING = 1  # over the border, but not yet for as long as `for` asks, or held back
     FIRING = 2
     RECOVERING = 3  # back, but not yet for as long as `keep_firing_for` asks
     RESOLVED = 4  # until the series' next point
@@ -34,7 +36,7 @@ class Act(IntEnum):
     """What a point (or the lack of points) says about one level."""
 
     AWAY = 0  # over the border, or held open by the clear condition
-    AWAY_SERVED = 1  # the same, and for at least `for`
+    AWAY_SERVED = 1  # the same, for at least `for`, and not held back
     BACK = 2  # neither
     BACK_SERVED = 3  # the same, and for at least `keep_firing_for`
     GONE = 4  # the series is silent for `stale_after`, or its rule was removed
@@ -98,10 +100,25 @@ CELL = np.dtype(
         ("seq", "i4"),  # of the newest transition of the open episode
         ("rank", "i1"),  # of the level the alert stands at; 0: none
         ("state", "i1", (3,)),
+        *BACK_OFF_FIELDS,
+        ("seen", "u2"),  # its series is counted in the rule's budget
     ],
     align=True,
 )
-"""One alert: one rule on one series. 48 bytes."""
+"""One alert: one rule on one series. 64 bytes, of which back-off and budget take 16."""
+
+OLD_CELL = np.dtype(
+    [
+        ("starts_at_s", "f8"),
+        ("ended_s", "f8"),
+        ("since_s", "f8", (3,)),
+        ("seq", "i4"),
+        ("rank", "i1"),
+        ("state", "i1", (3,)),
+    ],
+    align=True,
+)
+"""As it was before there was a back-off: snapshots of then are still read."""
 
 TRANSITION = np.dtype(
     [
@@ -113,9 +130,13 @@ TRANSITION = np.dtype(
         ("rank", "i1"),
         ("previous_rank", "i1"),
         ("silent", "?"),
+        ("silent_s", "f8"),  # where silence is what it is about: how long it was by then
+        ("raised", "f8"),  # by how much the budget raised the border, where a score opened; else 0
     ],
     align=True,
 )
+HELD_BACK = ("back_off", "budget")
+"""Why an opening was held back, in the order of `walk`'s counts."""
 
 
 @dataclass(frozen=True)
@@ -155,28 +176,27 @@ _over = compiled(levels.over)
 
 
 @compiled
-def _away(level: Record, state: int, x: float, score: float, deviation: float) -> bool:
+def _away(level: Record, state: int, x: float, over: bool, deviation: float) -> bool:
+    """over: the value or the score is over the border of the level."""
+    if over:
+        return True
     if level.on_score:
-        if _over(level.open_op, level.open_low, level.open_high, score):
-            return True
         # A pulse that had to be repeated row by row would never serve its `for`: the deviation sustains it.
         return 1 <= state <= 3 and abs(deviation) >= level.clear_deviation
-    if _over(level.open_op, level.open_low, level.open_high, x):
-        return True
     if 2 <= state <= 3 and level.has_clear:
         return not _over(level.clear_op, level.clear_low, level.clear_high, x)
     return False
 
 
 @compiled
-def _step(cell: Record, k: int, level: Record, t: float, away: bool) -> None:
-    """Level `k` of one alert takes one point."""
+def _served(cell: Record, k: int, level: Record, t: float, away: bool) -> bool:
+    """Whether level `k` of one alert has been on its side for long enough; keeps since when."""
     before = cell.state[k]
     same_side = before == 1 or before == 2 if away else before == 3
     if not same_side:
         cell.since_s[k] = t
-    served = t - cell.since_s[k] >= (level.for_s if away else level.keep_firing_for_s)
-    cell.state[k] = _TABLE[before, (0 if away else 2) + (1 if served else 0)]
+    served: bool = t - cell.since_s[k] >= (level.for_s if away else level.keep_firing_for_s)
+    return served
 
 
 @compiled
@@ -217,6 +237,9 @@ def _silence(cell: Record, levels_: Records, at_s: float, out: Record) -> bool:
 def walk(
     levels_: Records,
     stale_after_s: float,
+    idle_after_s: float,
+    backs_off: bool,
+    budget: Records,
     cells: Records,
     rows: NDArray[np.int64],
     t: NDArray[np.float64],
@@ -224,28 +247,69 @@ def walk(
     x: NDArray[np.float64],
     score: NDArray[np.float64],
     deviation: NDArray[np.float64],
+    held_back: NDArray[np.int64],
     out: Records,
 ) -> int:
     """Takes points in order through the alerts of one rule; returns how many transitions were written to `out`.
 
-    rows: cell of each point; t: Unix seconds; gap_s: seconds since the series' previous point (0 for its first);
-    score, deviation: detectors x points; out: TRANSITION, room for two a point (a silent end, then a new start).
+    budget: one BUDGET; rows: cell of each point; t: Unix seconds; gap_s: seconds since the series' previous point (0
+    for its first); score, deviation: detectors x points; held_back: openings, as HELD_BACK, added to; out: TRANSITION,
+    room for two a point (a silent end, then a new start).
     """
     n = 0
+    has_budget = budget[0].a_day > 0.0
     for i in range(len(rows)):
         cell = cells[rows[i]]
-        if gap_s[i] > stale_after_s and _silence(cell, levels_, t[i] - gap_s[i] + stale_after_s, out[n]):
-            out[n].event, out[n].row, out[n].silent = i, rows[i], True
-            n += 1
+        if gap_s[i] > stale_after_s:
+            if _silence(cell, levels_, t[i] - gap_s[i] + stale_after_s, out[n]):
+                out[n].event, out[n].row, out[n].silent, out[n].raised = i, rows[i], True, 0.0
+                n += 1
+            if gap_s[i] > idle_after_s:
+                forget(cell)
+        count_row(cell)
+        if has_budget and cell.seen == 0:
+            cell.seen = 1
+            budget[0].series += 1.0
+        closed = cell.rank == 0
+        raised = 0.0  # not asked
+        too_mild = False
+        by_score = False
+        opens = 0  # by a score: not asked, told, held back
         for k in range(len(levels_)):
             level = levels_[k]
             d = level.detector
-            away = _away(level, cell.state[k], x[i], score[d, i], deviation[d, i])
-            if away or cell.state[k] != 0:
-                _step(cell, k, level, t[i], away)
+            over = _over(level.open_op, level.open_low, level.open_high, score[d, i] if level.on_score else x[i])
+            if over and level.on_score:
+                if has_budget:
+                    raised = factor_at(budget[0], t[i]) if raised == 0.0 else raised
+                    over = _over(level.open_op, level.open_low, level.open_high, score[d, i] / raised)
+                    too_mild = too_mild or not over
+                if over and closed:
+                    cell.peak = max(cell.peak, score[d, i] / level.open_low)
+                elif over:
+                    got_worse(cell, score[d, i] / level.open_low)
+            away = _away(level, cell.state[k], x[i], over, deviation[d, i])
+            if not away and cell.state[k] == 0:
+                continue
+            served = _served(cell, k, level, t[i], away)
+            if away and served and closed and level.on_score:
+                if backs_off and opens == 0:
+                    opens = 1 if may_open(cell, max(cell.peak, 1.0)) else 2
+                    held_back[0] += 1 if opens == 2 and over else 0
+                served = opens != 2
+                by_score = by_score or served
+            before = cell.state[k]
+            cell.state[k] = _TABLE[before, (0 if away else 2) + (1 if served else 0)]
+            if before == 1 and not away:
+                cell.peak = 0.0
         if _settle(cell, levels_, t[i], out[n]):
-            out[n].event, out[n].row, out[n].silent = i, rows[i], False
+            out[n].event, out[n].row, out[n].silent, out[n].raised = i, rows[i], False, 0.0
+            if by_score and has_budget:
+                out[n].raised = factor_at(budget[0], t[i])
+                spend(budget[0])
             n += 1
+        elif closed and too_mild:
+            held_back[1] += 1
     return n
 
 
@@ -260,6 +324,6 @@ def end_silent(
     n = 0
     for row in range(len(last_t)):
         if now_s - last_t[row] > stale_after_s and _silence(cells[row], levels_, last_t[row] + stale_after_s, out[n]):
-            out[n].event, out[n].row, out[n].silent = -1, row, True
+            out[n].event, out[n].row, out[n].silent, out[n].raised = -1, row, True, 0.0
             n += 1
     return n

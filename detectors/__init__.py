@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from detectors.absent import Absent
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
 from detectors.river_model import River
@@ -14,11 +15,14 @@ KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
     "baseline": Baseline,
     "river": River,
+    "absent": Absent,
 }
 """By the name that a rule's `detector:` has."""
 
 PARAMS: dict[str, type[Settings]] = {kind: detector.Params for kind, detector in KINDS.items()}
-LEVELS_ON: dict[str, Literal["score", "value"]] = {kind: detector.levels_on for kind, detector in KINDS.items()}
+LEVELS_ON: dict[str, Literal["score", "value", "silence"]] = {
+    kind: detector.levels_on for kind, detector in KINDS.items()
+}
 
 
 def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:

@@ -61,7 +61,7 @@ class Detector(ABC):
     version: ClassVar[int] = 1  # raise it when the state's meaning changes: saved state of another version learns again
     slow_axes: ClassVar[Mapping[str, int]] = {}
     """Arrays of `state` that change little between snapshots, and along which axis: saved slice by slice there."""
-    levels_on: ClassVar[Literal["score", "value"]] = "score"  # what a level's border is compared with
+    levels_on: ClassVar[Literal["score", "value", "silence"]] = "score"  # what a level's border is compared with
     Params: ClassVar[type[Settings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:

@@ -208,7 +208,8 @@ class _Outside:
         for tp in tps:
             ours, there = committed.get(tp), FaustTP(*tp)
             known = (None, "") if ours is None else (ours.offset, ours.note)
-            found[tp] = Bounds(known[0], earliest[there], end[there], known[1], ids.get(tp.topic, ""))
+            count = consumer.topic_partitions(tp.topic) or 1
+            found[tp] = Bounds(known[0], earliest[there], end[there], known[1], ids.get(tp.topic, ""), count)
         return found
 
     async def earliest(self, tp: TP) -> int:

@@ -17,7 +17,6 @@ from pipeline.points import Points, Recent, admit, predecessors, remember
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
 from schemas.config import Limits, Rule
-from schemas.duration import format_duration
 from schemas.metric import Series
 
 
@@ -44,16 +43,17 @@ class Engine:
         self.limits = limits
         self.series_count = 0
 
-    def shard(self) -> "Shard":
-        return Shard(self)
+    def shard(self, partitions: int = 1) -> "Shard":
+        """partitions: of the topic, which share the rules' budgets."""
+        return Shard(self, partitions)
 
 
 class Shard:
     """The state of one partition."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partitions: int) -> None:
         self._engine = engine
-        self.bindings = [Binding(rule, engine.limits.idle_after_s) for rule in engine.rules]
+        self.bindings = [Binding(rule, engine.limits.idle_after_s, partitions) for rule in engine.rules]
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.series: list[Series] = []
@@ -107,17 +107,19 @@ class Shard:
         self.newest_t = max(self.newest_t, float(points.t.max()))
         count = len(self.series)
         found = [item for binding in self.bindings for item in binding.judge(points, count)]
+        for binding in self.bindings:
+            self.counts.update(binding.take_held_back())
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
         remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
 
     def has_silent(self, now_s: float) -> bool:
-        """Whether `advance` would end anything."""
+        """Whether `advance` would change anything."""
         return any(len(binding.silent(now_s, self.last_t)) for binding in self.bindings)
 
     def advance(self, now_s: float) -> list[AlertEvent]:
-        """Ends the alerts of series that are silent at event time `now_s` (Unix seconds); changes nothing else."""
+        """What the silence of series has brought by event time `now_s` (Unix seconds): `absent` opens, others end."""
         events = []
         for binding in self.bindings:
             for change in binding.advance(now_s, self.last_t):
@@ -162,9 +164,9 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, detector.why(point))
+            Cause(point, level, binding.why(change, point, level), binding.back(change))
             if point
-            else f"no data for {format_duration(binding.stale_after_s)}",
+            else binding.no_data(change),
         )
 
     def _grow(self, capacity: int) -> None:

@@ -116,7 +116,7 @@ class Keeper:
         start = max(bounds.committed or 0, bounds.earliest)
         if start > bounds.end:  # an offset of the topic that was there before
             start = bounds.earliest
-        partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], start)
+        partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], start, bounds.partitions)
         self.partitions[tp] = partition
         known = self._known[tp] = _Known(self._outside.monotonic_s(), bounds.topic_id)
         snapshot = loaded.snapshot

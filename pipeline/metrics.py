@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from alerting.lifecycle import HELD_BACK
 from pipeline.app import Pipeline
 from schemas.levels import LEVELS
 
@@ -77,6 +78,13 @@ class _Pipeline(Collector):
             for rank, level in enumerate(("resolved", *LEVELS)):
                 transitions.add_metric([rule.name, level], shard[f"transition:{rule.name}:{rank}"])
         yield transitions
+        held = CounterMetricFamily(
+            "tidegauge_held_back", "Pulses that would have opened an alert by score", labels=["rule", "reason"]
+        )
+        for rule in pipeline.config.rules:
+            for reason in HELD_BACK:
+                held.add_metric([rule.name, reason], shard[f"held_back:{rule.name}:{reason}"])
+        yield held
         lag = GaugeMetricFamily("tidegauge_lag_records", "Records not yet applied", labels=["topic", "partition"])
         lag_s = GaugeMetricFamily(
             "tidegauge_lag_seconds", "Age of the newest applied record, 0 when caught up", labels=["topic", "partition"]

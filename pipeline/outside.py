@@ -16,7 +16,7 @@ class Bounds:
     """Offsets of one partition: committed by the group (None: never), earliest kept, and the one after its newest.
 
     note: that the group committed beside its offset; topic_id: tells a topic from one of the same name that was there
-    before, empty where Kafka doesn't say.
+    before, empty where Kafka doesn't say; partitions: of the topic.
     """
 
     committed: int | None
@@ -24,6 +24,7 @@ class Bounds:
     end: int
     note: str = ""
     topic_id: str = ""
+    partitions: int = 1
 
 
 @dataclass(frozen=True)

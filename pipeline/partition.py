@@ -47,9 +47,12 @@ class Outcome:
 class Partition:
     """Decoder and shard of one partition. Everything that has been counted is in `counts` and `rejected`."""
 
-    def __init__(self, engine: Engine, topic: str, partition: int, format: str, next_offset: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, topic: str, partition: int, format: str, next_offset: int = 0, partitions: int = 1
+    ) -> None:
+        """partitions: of the topic."""
         self.topic, self.partition, self.next_offset = topic, partition, next_offset
-        self.shard = engine.shard()
+        self.shard = engine.shard(partitions)
         self.decoder = Decoder(format, self.shard.intern, max_future_s=engine.limits.max_future_s)
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.engine import Batch, Engine, Shard
 from pipeline.partition import Partition
-from pipeline.topic_range import TopicRange, records_of
+from pipeline.topic_range import TopicRange, partitions_of, records_of
 from schemas.alert import AlertEvent, encode_alert
 from schemas.config import Config
 from schemas.csv_events import CsvError, read_events
@@ -28,6 +28,7 @@ class Report:
     ignored: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    held_back: Counter[str] = field(default_factory=Counter)  # openings, by rule and reason
     series: int = 0
     alerts: list[AlertEvent] = field(default_factory=list)
 
@@ -43,6 +44,7 @@ class Report:
             "ignored": dict(self.ignored),
             "rejected": dict(self.rejected),
             "skipped": dict(self.skipped),
+            "held_back": dict(self.held_back),
             "series": self.series,
             "alerts": len({event.id for event in self.alerts}),
             "alert_events": len(self.alerts),
@@ -82,11 +84,14 @@ class Replay:
     def add_topic(self, wanted: TopicRange, bootstrap: str, progress: Progress = lambda _: None) -> None:
         """A range of a topic, as the worker would have read it. Raises TopicsError."""
         formats = {source.topic: source.format for source in self._config.inputs}
+        budgeted = any(rule.budget_a_day for rule in self._config.rules)
+        count = partitions_of(wanted.topic, bootstrap) if budgeted else 1
         for tp, records in records_of(wanted, bootstrap):
             key = (wanted.topic, tp)
             partition = self._partitions.get(key)
             if partition is None:
-                partition = Partition(self._engine, wanted.topic, tp, formats.get(wanted.topic, "auto"))
+                format = formats.get(wanted.topic, "auto")
+                partition = Partition(self._engine, wanted.topic, tp, format, partitions=count)
                 self._partitions[key] = partition
             self._report.alerts += partition.process(records).alerts
             progress(len(records))
@@ -104,6 +109,9 @@ class Replay:
             report.series += len(shard.series)
             report.read += sum(shard.counts[name] for name in ("applied", "duplicate", "late"))
             report.ignored.update({name: shard.counts[name] for name in ("duplicate", "late") if shard.counts[name]})
+            for name, held in shard.counts.items():
+                if name.startswith("held_back:"):
+                    report.held_back[name.removeprefix("held_back:")] += held
         return report
 
     def _shared_shard(self, format: str) -> tuple[Shard, Decoder]:

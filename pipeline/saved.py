@@ -91,6 +91,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
             rows[at >= 0] = binding.row_of[at[at >= 0]]
             _restore_detectors(binding, old, saved, i, rows)
             _restore_cells(binding, old, cells, rows)
+            _restore_budget(binding, saved.arrays.get(f"rule{i}.budget"))
             ends += _leave_levels(binding, saved, old, series_of, cells, rows)
         for row in np.flatnonzero((rows < 0) & (cells["rank"] > 0)).tolist():
             s = int(series_of[row])
@@ -117,6 +118,8 @@ def _layout(shard: Shard) -> tuple[list[SavedRule], dict[str, Array], dict[str, 
     for i, binding in enumerate(shard.bindings):
         arrays[f"rule{i}.series_of"] = binding.series_of[: binding.rows]
         arrays[f"rule{i}.cells"] = binding.cells[: binding.rows]
+        if binding.rule.budget_a_day:
+            arrays[f"rule{i}.budget"] = binding.budget
         for j, detector in enumerate(binding.detectors):
             for name, array in detector.state.items():
                 arrays[f"rule{i}.detector{j}.{name}"] = array[: binding.rows]
@@ -172,14 +175,25 @@ def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) 
     """Open episodes go on under the new levels. A level that is new starts inactive."""
     kept = rows >= 0
     moved = np.zeros(int(kept.sum()), CELL)
-    for name in ("starts_at_s", "ended_s", "seq", "rank"):
-        moved[name] = cells[name][kept]
+    for name in cells.dtype.names or ():  # an older snapshot has fewer: back-off starts anew
+        if name not in ("since_s", "state"):
+            moved[name] = cells[name][kept]
     for k, level in enumerate(binding.rule.levels):
         if level.rank in old.ranks:
             was = old.ranks.index(level.rank)
             moved["state"][:, k] = cells["state"][kept, was]
             moved["since_s"][:, k] = cells["since_s"][kept, was]
     binding.cells[rows[kept]] = moved
+
+
+def _restore_budget(binding: Binding, was: Array | None) -> None:
+    """What was learned goes on, also under another budget."""
+    if was is None or not binding.rule.budget_a_day:
+        binding.cells["seen"] = 0  # counted anew
+        return
+    binding.budget[:] = was
+    binding.budget["a_day"] = binding.rule.budget_a_day / was["partitions"]
+    binding.budget["series"] = np.count_nonzero(binding.cells["seen"])
 
 
 def _leave_levels(
@@ -223,7 +237,8 @@ def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> Al
 
 def _change(saved: SavedShard, old: SavedRule, s: int, cell: Any) -> Change:
     """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
-    at_s, rank = float(saved.arrays["last_t"][s]), int(cell["rank"])
+    # An alert about silence begins after its series' newest point.
+    at_s, rank = max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"])), int(cell["rank"])
     count = int(saved.arrays["point_count"][s])
     width = saved.arrays["point_t"].shape[1]
     at = np.arange(max(0, count - width), count) % width

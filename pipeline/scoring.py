@@ -30,7 +30,7 @@ def score_series(rules: Sequence[Rule], t: Floats, x: Floats, idle_after_s: floa
         detector.grow(1)
         verdicts = np.zeros(n, VERDICT)
         detector.update(np.zeros(n, np.int64), fresh[:n], t[rows], x[rows], verdicts)
-        if detector.levels_on == "score":
+        if detector.levels_on != "value":
             verdicts["score"] /= spec.borders[0].low
         else:
             _only_where_it_worsens(verdicts["score"])

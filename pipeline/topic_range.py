@@ -40,6 +40,15 @@ class TopicRange:
         return cls(parts.netloc, times.get("from"), times.get("to"))
 
 
+def partitions_of(topic: str, bootstrap: str) -> int:
+    """How many the topic has; 1 where nobody knows it. Raises TopicsError."""
+    try:
+        with closing(KafkaConsumer(bootstrap_servers=bootstrap.split(","), group_id=None)) as consumer:
+            return len(consumer.partitions_for_topic(topic) or ()) or 1
+    except (KafkaError, OSError) as error:
+        raise TopicsError(f"no answer from Kafka at {bootstrap}: {error}") from error
+
+
 def records_of(wanted: TopicRange, bootstrap: str) -> Iterator[tuple[int, Sequence[Record]]]:
     """(partition, its next records), each partition in order. Raises TopicsError."""
     try:

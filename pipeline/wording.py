@@ -43,11 +43,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Cause:
-    """The point that made a transition, and the level that it reached or left. clause: the detector's `why`."""
+    """The point that made a transition, and the level that it reached or left. clause: the detector's `why`.
+
+    back: what to say where the alert resolves, if it isn't about a value that came back.
+    """
 
     point: Point
     level: Level
     clause: str
+    back: str = ""
 
 
 def to_event(change: Change, cause: Cause | str) -> AlertEvent:
@@ -129,6 +133,8 @@ def _why(change: Change, cause: Cause | str) -> str:
     name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if isinstance(cause, str):
         return f"{name if change.rank else f'Resolved from {before}'}: {cause}"
+    if not change.rank and cause.back:
+        return f"Resolved from {before}: {cause.back}"
     if not change.rank:
         return f"Resolved from {before}: {_back(cause)}, {lasted} after it was first over the border"
     if change.rank < change.previous_rank:

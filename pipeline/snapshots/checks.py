@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alerting.lifecycle import CELL, State
+from alerting.budget import BUDGET
+from alerting.lifecycle import CELL, OLD_CELL, State
 from pipeline.points import KEPT
 from pipeline.saved import SavedRule, SavedShard
 from pipeline.snapshots.cuts import Array
@@ -41,11 +42,18 @@ def _check_rule(saved: SavedShard, i: int, rule: SavedRule) -> None:
     series_of = _array(saved, f"rule{i}.series_of", _I8, (None,))
     if ((series_of < 0) | (series_of >= len(saved.series))).any() or len(np.unique(series_of)) < len(series_of):
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has rows of series that are not there, or two of one")
-    cells = _array(saved, f"rule{i}.cells", CELL, (len(series_of),))
+    was = saved.arrays.get(f"rule{i}.cells")
+    dtype = OLD_CELL if was is not None and was.dtype == OLD_CELL else CELL
+    cells = _array(saved, f"rule{i}.cells", dtype, (len(series_of),))
     if not np.isin(cells["rank"], [0, *rule.ranks]).all():
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has alerts at a level that it has not")
     if ((cells["state"] < 0) | (cells["state"] >= len(State))).any() or (cells["seq"] < 0).any():
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has alerts in a state that there is not")
+    if f"rule{i}.budget" in saved.arrays:
+        budget = _array(saved, f"rule{i}.budget", BUDGET, (1,))
+        finite = all(np.isfinite(budget[name]).all() for name in BUDGET.names or ())
+        if not finite or budget["partitions"][0] < 1.0 or budget["series"][0] < 0.0:
+            raise SnapshotInvalid(f"rule {rule.name[:200]!r} has a budget that can't be")
 
 
 def _array(saved: SavedShard, name: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> Array:

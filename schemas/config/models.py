@@ -14,7 +14,7 @@ from schemas.config.desk.routes import desk_without_route
 from schemas.config.errors import ConfigError
 from schemas.config.rules import Rule
 from schemas.config.section import Section
-from schemas.config.values import Bootstrap, Duration, InputFormat, LevelAt, Match, Topic, level_shorthand
+from schemas.config.values import Bootstrap, Budget, Duration, InputFormat, LevelAt, Match, Topic, level_shorthand
 from schemas.desk import Desk
 
 
@@ -187,6 +187,17 @@ class FileRule(Section):
     )
     stale_after_s: Duration | None = Field(
         default=None, gt=0, validation_alias="stale_after", description="As `limits.stale_after`, for this rule."
+    )
+    back_off: bool | None = Field(
+        default=None,
+        description="Whether an alert that opens again and again waits longer each time before it may open (30 to 500 "
+        "values; twice as bad as last told never waits). Left out: `true` where levels are scores.",
+    )
+    budget_a_day: Budget | None = Field(
+        default=None,
+        validation_alias="budget",
+        description="How many alerts this rule may open, over all its series: `10/day`, `2/hour`, `1/week`. Scores' "
+        "borders rise, up to 4 times, so that noise stays inside it.",
     )
 
 

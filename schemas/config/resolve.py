@@ -6,6 +6,7 @@ Told which detectors there are, their settings, and whether their levels are bor
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ from schemas.config.values import border_of
 from schemas.config.words import keys_at, plain_words, without_alternatives
 from schemas.levels import LEVELS, Border, LevelName, Op
 
-OpensOn = Mapping[str, Literal["score", "value"]]
+OpensOn = Mapping[str, Literal["score", "value", "silence"]]
 Report = Callable[[Path, str], None]
 CLEAR_DEVIATION = 3.0  # robust sigmas within which a scored alert clears, unless told otherwise
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
@@ -64,11 +65,14 @@ class Resolver:
             keep_s = rule.keep_firing_for_s if written.keep_firing_for_s is None else written.keep_firing_for_s
             levels.append(Level(LEVELS.index(name) + 1, name, index, opens, clear, deviation, for_s, keep_s))
         self._order(levels, specs, at)
+        self._only_scores(rule, [kind for kind, _, _ in specs], at)
+        self._silence_alone(rule, [kind for kind, _, _ in specs], levels, at)
         if self._broken(at):
             return None
         stale_s = stale_after_s if rule.stale_after_s is None else rule.stale_after_s
         detectors = tuple(DetectorSpec(kind, params, tuple(borders)) for kind, params, borders in specs)
-        return Rule(
+        by_score = any(self._opens_on[spec.kind] == "score" for spec in detectors)
+        resolved = Rule(
             name=rule.name,
             selector=rule.match,
             detectors=detectors,
@@ -76,8 +80,10 @@ class Resolver:
             labels=tuple(sorted(rule.labels.items())),
             annotations=tuple(sorted(rule.annotations.items())),
             stale_after_s=stale_s,
-            config_hash=hash_of(rule.match, detectors, tuple(levels), stale_s),
+            back_off=by_score and rule.back_off is not False,
+            budget_a_day=rule.budget_a_day or 0.0,
         )
+        return replace(resolved, config_hash=hash_of(resolved))
 
     def _written_levels(self, rule: FileRule, at: Path) -> list[tuple[LevelName, FileLevel, Path]]:
         levels_at = (*at, "levels")
@@ -184,6 +190,10 @@ class Resolver:
             if written is not None:
                 self._report((*at, "clear", name), f"given twice, also in levels.{name}; keep one of them")
             clear_at, written = (*at, "clear", name), from_rule
+        if self._opens_on[kind] == "silence":
+            if written is not None:
+                self._report(clear_at, f"{kind} clears with the series' next point; leave it out")
+            return None, None
         if self._opens_on[kind] == "score":
             return None, self._deviation(written, clear_at)
         if written is None:
@@ -225,6 +235,25 @@ class Resolver:
                 message = f"{worse.name} opens at {opens}, which is milder than {milder.name} at {other}"
                 self._report((*at, "levels", worse.name), f"{message}; make it stricter, or swap the two")
                 break
+
+    def _only_scores(self, rule: FileRule, kinds: list[str], at: Path) -> None:
+        """What holds openings by score back says nothing about a border that a person drew."""
+        if not kinds or any(self._opens_on[kind] == "score" for kind in kinds):
+            return
+        for key, written in (("back_off", rule.back_off is True), ("budget", rule.budget_a_day is not None)):
+            if written and not self._broken((*at, key)):
+                self._report((*at, key), f"holds back openings by score, and {kinds[0]} has none; leave it out")
+
+    def _silence_alone(self, rule: FileRule, kinds: list[str], levels: list[Level], at: Path) -> None:
+        """Silence is told by time, everything else by points: no alert can be about both."""
+        kind = next((kind for kind in kinds if self._opens_on[kind] == "silence"), None)
+        if kind is None:
+            return
+        if len(kinds) > 1:
+            self._report((*at, "levels"), f"{kind} needs a rule of its own; other detectors speak only when data comes")
+        if any(level.for_s or level.keep_firing_for_s for level in levels):
+            key = "for" if any(level.for_s for level in levels) else "keep_firing_for"
+            self._report((*at, key), f"counts on data that comes, and {kind} is about none; use params: {{after: ...}}")
 
     def _texts(self, texts: Mapping[str, str], at: Path, reserved: tuple[str, ...]) -> None:
         for name, text in texts.items():

@@ -41,7 +41,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Rule:
-    """`levels` mildest first; `labels` and `annotations` sorted by name; `config_hash` as `hash_of` makes it."""
+    """`levels` mildest first; `labels` and `annotations` sorted by name; `config_hash` as `hash_of` makes it.
+
+    back_off: whether openings by score wait after those before; budget_a_day: openings a day over all partitions, 0:
+    without end.
+    """
 
     name: str
     selector: Selector
@@ -51,27 +55,24 @@ class Rule:
     annotations: tuple[tuple[str, str], ...] = ()
     stale_after_s: float = 3600.0
     config_hash: str = ""
+    back_off: bool = False
+    budget_a_day: float = 0.0
 
 
-def hash_of(
-    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
-) -> str:
+def hash_of(rule: Rule) -> str:
     """16 hex digits over what decides: which series, levels, settings with defaults, timers. Not names or texts."""
-    return _digest(_decides(selector, detectors, levels, stale_after_s))
+    return _digest(_decides(rule))
 
 
 def deciding_text(rules: Sequence[Rule]) -> str:
     """All rules with what decides in them, as canonical JSON: the config that made a state, no texts, no secrets."""
-    decides = [_decides(rule.selector, rule.detectors, rule.levels, rule.stale_after_s) for rule in rules]
-    return _canonical([{"name": rule.name} | one for rule, one in zip(rules, decides, strict=True)])
+    return _canonical([{"name": rule.name} | _decides(rule) for rule in rules])
 
 
-def _decides(
-    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
-) -> dict[str, object]:
-    return {
-        "match": str(selector),
-        "detectors": [[d.kind, d.params.model_dump(mode="json")] for d in detectors],
+def _decides(rule: Rule) -> dict[str, object]:
+    decides: dict[str, object] = {
+        "match": str(rule.selector),
+        "detectors": [[d.kind, d.params.model_dump(mode="json")] for d in rule.detectors],
         "levels": [
             [
                 level.rank,
@@ -82,10 +83,15 @@ def _decides(
                 level.for_s,
                 level.keep_firing_for_s,
             ]
-            for level in levels
+            for level in rule.levels
         ],
-        "stale_after_s": stale_after_s,
+        "stale_after_s": rule.stale_after_s,
     }
+    if rule.back_off:
+        decides["back_off"] = True
+    if rule.budget_a_day:
+        decides["budget_a_day"] = rule.budget_a_day
+    return decides
 
 
 def _canonical(value: object) -> str:

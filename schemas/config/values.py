@@ -57,6 +57,20 @@ def duration_text(seconds: float) -> str:
     return f"{seconds * 1000:.0f}ms" if seconds else "0s"
 
 
+_BUDGET = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*(hour|day|week)\s*\Z")
+_DAYS = {"hour": 1.0 / 24.0, "day": 1.0, "week": 7.0}
+_BUDGET_CHARS_MAX = 32
+
+
+def _budget(value: object, info: ValidationInfo) -> object:
+    if info.mode != "json" and not isinstance(value, str):
+        return value  # code gives alerts a day
+    found = _BUDGET.match(value) if isinstance(value, str) and len(value) <= _BUDGET_CHARS_MAX else None
+    if not found or not float(found[1]) > 0.0:
+        raise ValueError(f'not a number of alerts: {shown(value)}; write for example "10/day", "2/hour" or "1/week"')
+    return float(found[1]) / _DAYS[found[2]]
+
+
 def _topic(value: str) -> str:
     if not _TOPIC.match(value) or value in (".", ".."):
         raise ValueError(f'not a Kafka topic name: {shown(value)}; use letters, digits, ".", "_" and "-", at most 249')
@@ -159,6 +173,18 @@ Duration = Annotated[
     ),
 ]
 """Seconds; in the file a Prometheus duration."""
+Budget = Annotated[
+    float,
+    BeforeValidator(_budget),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*/\s*(hour|day|week)\s*$",
+            "examples": ["10/day", "1/week"],
+        }
+    ),
+]
+"""Alerts a day; in the file a number, and of what time."""
 Topic = Annotated[str, AfterValidator(_topic), WithJsonSchema({"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,249}$"})]
 InputFormat = Annotated[str, AfterValidator(_format), WithJsonSchema({"type": "string", "enum": list(FORMATS)})]
 Bootstrap = Annotated[str, AfterValidator(_bootstrap)]

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.lifecycle import CELL, TRANSITION, TRANSITIONS, Act, LevelRule, State, end_silent, level_table, walk
+from alerting.budget import budget_of
+from alerting.lifecycle import (
+    CELL,
+    HELD_BACK,
+    TRANSITION,
+    TRANSITIONS,
+    Act,
+    LevelRule,
+    State,
+    end_silent,
+    level_table,
+    walk,
+)
 from schemas.levels import Border, over
 
 ABOVE_80 = LevelRule(2, 0, on_score=False, open=Border.parse("> 80"), clear=Border.parse("< 75"))
@@ -33,6 +45,9 @@ def run(
         n = walk(
             level_table(rules),
             stale_after_s,
+            1e9,
+            False,
+            budget_of(0.0),
             cells,
             np.zeros(b - a, np.int64),
             times[a:b],
@@ -40,6 +55,7 @@ def run(
             np.array(x[a:b], float),
             np.array([(score or [0.0] * len(x))[a:b]], float),
             np.array([(deviation or [0.0] * len(x))[a:b]], float),
+            np.zeros(len(HELD_BACK), np.int64),
             out,
         )
         found += [tuple(o[k].item() for k in ("at_s", "rank", "previous_rank", "seq", "starts_at_s")) for o in out[:n]]
@@ -116,7 +132,7 @@ def test_silence_ends_an_alert_at_its_deadline_whoever_notices() -> None:
     by_point = run((ABOVE_80,), [81, 81], t=[0.0, 100.0], stale_after_s=30.0)
     assert by_point == [(0.0, 2, 0, 0, 0.0), (30.0, 0, 2, 1, 0.0), (100.0, 2, 0, 0, 100.0)]
     cells, out = np.zeros(1, CELL), np.zeros(2, TRANSITION)
-    cells[0] = (0.0, 0.0, [0.0, 0.0, 0.0], 0, 2, [State.FIRING, 0, 0])
+    cells["rank"], cells["state"] = 2, [[State.FIRING, 0, 0]]
     table = level_table((ABOVE_80,))
     assert end_silent(table, 30.0, cells, np.array([0.0]), 30.0, out) == 0
     assert end_silent(table, 30.0, cells, np.array([0.0]), 30.1, out) == 1

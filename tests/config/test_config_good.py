@@ -209,3 +209,28 @@ def test_the_environment_names_the_broker_where_the_config_does_not(
     silent.write_text(MINIMAL)
     speaking.write_text(f'kafka: {{bootstrap: "kafka:2"}}\n{MINIMAL}')
     assert [read_config(path).kafka.bootstrap for path in (silent, speaking)] == ["kafka:1", "kafka:2"]
+
+
+@pytest.mark.parametrize(
+    ("written", "back_off", "budget_a_day"),
+    [
+        ("detector: baseline", True, 0.0),
+        ("detector: baseline, back_off: false, budget: 10/day", False, 10.0),
+        ("detector: baseline, back_off: true, budget: 2 / hour", True, 48.0),
+        ("detector: baseline, budget: 3.5/week", True, 0.5),
+        ("detector: threshold, levels: {info: '> 1'}", False, 0.0),
+        ("detector: threshold, levels: {info: '> 1'}, back_off: false", False, 0.0),
+        ("levels: {info: {detector: threshold, at: '> 1'}, critical: {detector: baseline, at: 1}}", True, 0.0),
+    ],
+)
+def test_openings_by_score_back_off_unless_told_otherwise(
+    load: Load, written: str, back_off: bool, budget_a_day: float
+) -> None:
+    (made,) = load(f"rules: [{{name: a, match: up, {written}}}]").rules
+    assert (made.back_off, made.budget_a_day) == (back_off, budget_a_day)
+
+
+def test_what_holds_openings_back_is_part_of_what_decides(load: Load) -> None:
+    texts = ("detector: baseline", "detector: baseline, back_off: false", "detector: baseline, budget: 1/day")
+    hashes = {load(f"rules: [{{name: a, match: up, {text}}}]").rules[0].config_hash for text in texts}
+    assert len(hashes) == 3

@@ -15,6 +15,7 @@ from schemas.levels import Border
 START_S = 1.7e9
 BORDERS = {
     "score": (Border.parse(">= 1"), Border.parse(">= 2")),
+    "silence": (Border.parse(">= 1"), Border.parse(">= 3")),
     "value": (Border.parse("> 80"), Border.parse("> 95")),
 }
 # Where the default is slow, or something must be named. A kind that is missing here runs with its defaults.

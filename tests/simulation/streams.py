@@ -44,6 +44,13 @@ rules:
       warning: {{detector: baseline, at: 1.0}}
       critical: {{detector: threshold, at: "outside 10..90", for: 2s}}
 """
+_ABSENT = """
+  - name: stopped
+    match: '{{}}'
+    detector: absent
+    params: {{after: {after}}}
+    levels: {{warning: 1.0, critical: 3.0}}
+"""
 GARBAGE = [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"metric": 1}', b'{"metric": "m", "value": 1}', b"[" * 100]
 BAD_VALUES = ["NaN", "Infinity", "1e999", "null", "true", '"12"']
 
@@ -51,7 +58,7 @@ BAD_VALUES = ["NaN", "Infinity", "1e999", "null", "true", '"12"']
 @lru_cache
 def config_of(silent: bool) -> Config:
     limits = {"idle": "1h", "stale": f"{STALE_AFTER_S}s"} if silent else {"idle": "90d", "stale": "90d"}
-    return config(_RULES.format(**limits))
+    return config((_RULES + _ABSENT).format(**limits, after="12s" if silent else "29d"))
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,12 @@ class Binding:
             found.append(Found(i if chosen is None else int(chosen[i]), self, change, verdict))
         return found
 
+    def feedback(self, series: int, verdict: str, undo: bool) -> bool:
+        """A person's word, to each detector of the rule. False: none learns from it, or the rule has no such series."""
+        row = int(self.row_of[series])
+        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors] if row >= 0 else []
+        return any(heeded)
+
     def silent(self, now_s: float, last_t: Floats) -> Rows:
         """Rows whose alert is open and whose series is silent at event time `now_s`. last_t: of every series."""
         rows = np.flatnonzero(self.cells["rank"][: self.rows])

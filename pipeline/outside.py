@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.partition import TP
 from schemas.alert import AlertEvent
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 
 T = TypeVar("T")
@@ -64,6 +65,9 @@ class Outside(Protocol):
 
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         """Whether nothing is left in Kafka from `next_offset` on."""
+
+    async def controls(self) -> Sequence[Control]:
+        """Those in the control topic that were not told of yet, up to where it ends now."""
 
     def now_s(self) -> float:
         """Unix seconds: when a resolved alert leaves the state topic, and what event times may not run ahead of."""

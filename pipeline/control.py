@@ -6,6 +6,7 @@ then the id; never that in which they arrived.
 """
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -107,6 +108,9 @@ class Controls:
     def can_undo(self, control: Control) -> bool:
         """Whether the verdict that it takes back is there, holds, and is of the same rule and series."""
         return isinstance(control.undo, str) and self.done.get(control.undo) == _of(control, "applied")
+
+    def outcomes(self) -> Counter[str]:
+        return Counter(heeded.outcome for heeded in self.done.values())
 
     def save(self) -> SavedControls:
         pending = [one.control for some in self.pending.values() for one in some]

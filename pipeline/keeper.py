@@ -88,7 +88,9 @@ class Keeper:
         async with self._saving, self._applying:
             self.generation, self._member_s = generation, float("-inf")
             self._fenced.clear()
-            await self._learn_of_controls()  # whoever had a partition until now can't know of later ones
+            self.book.add(
+                await self._outside.controls(whole=True)
+            )  # whoever had a partition until now can't know of later ones
             for tp in set(self.partitions) - tps:
                 self._forget(tp)
             bounds = await self._outside.bounds(tps)
@@ -292,7 +294,7 @@ class Keeper:
 
     async def heed(self) -> None:
         """Controls that have come count from here on. As with silence: committed, then done."""
-        await self._learn_of_controls()
+        self.book.add(await self._outside.controls(whole=False))
         if not self.book.known:
             return
         async with self._applying:
@@ -307,9 +309,6 @@ class Keeper:
                 for one in chosen[tp][0]:
                     words = {"verdict": one.verdict, "undo": one.undo, "rule": one.rule, "series": str(one.series)}
                     log.info("feedback is taken in", id=one.id, holds_from=one.holds_from, **words, **_named(tp))
-
-    async def _learn_of_controls(self) -> None:
-        self.book.add(await self._outside.controls())
 
     async def _wanted(self, tp: TP) -> list[Control]:
         """None before all is applied that another worker may have applied without them."""

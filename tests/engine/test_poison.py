@@ -68,7 +68,7 @@ class Quiet:
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         return False
 
-    async def controls(self) -> Sequence[Control]:
+    async def controls(self, whole: bool) -> Sequence[Control]:
         return ()
 
     def now_s(self) -> float:

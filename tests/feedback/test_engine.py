@@ -104,8 +104,9 @@ def sayings(draw: st.DrawFn, events: list[Event]) -> list[Control]:
         at_s = draw(st.sampled_from(times)) + draw(st.sampled_from([-5000.0, -1.0, 0.0, 0.25, 30.0]))
         verdict: Verdict = draw(st.sampled_from(VERDICTS))
         one = says(verdict, round(at_s, 3), series=draw(st.integers(0, 3)), number=number)
-        if made and draw(st.booleans()):
-            before = draw(st.sampled_from(made))
+        target = draw(st.integers(-3, len(made) - 1))
+        if target >= 0:
+            before = made[target]
             later = max(one.holds_from, before.holds_from)
             one = msgspec.structs.replace(before, id=one.id, undo=before.id, holds_from=later)
         made.append(one)

@@ -199,7 +199,7 @@ class Worker:
         await self._pause("thread done")
         return result
 
-    async def controls(self) -> Sequence[Control]:
+    async def controls(self, whole: bool) -> Sequence[Control]:
         await self._pause("controls")
         there = [control for at_s, control in self.broker.controls if at_s <= self.broker.now_s]
         new, self._told = there[self._told :], len(there)

@@ -22,18 +22,19 @@ class NotFound(LookupError):
 
 
 def alert_called(text: str, events: Iterable[AlertEvent]) -> AlertEvent | None:
-    """The newest transition of the one alert whose id begins so, or whose fingerprint that is; None: there is none.
-    Raises NotFound where it may be one of several."""
+    """The newest transition of the one alert whose id begins so, or of the newest with that fingerprint; None: there is
+    none. Raises NotFound where it may be one of several."""
     found: dict[str, AlertEvent] = {}
+    named: dict[str, AlertEvent] = {}
     for event in events:
-        if event.id.startswith(text) or event.fingerprint == text:
-            known = found.get(event.id)
-            if known is None or event.seq >= known.seq:
-                found[event.id] = event
+        into = found if event.id.startswith(text) else named if event.fingerprint == text else None
+        if into is not None and ((known := into.get(event.id)) is None or event.seq >= known.seq):
+            into[event.id] = event
     if len(found) > 1:
         some = ", ".join(sorted(found)[:3])
-        raise NotFound(f"{len(found):,} alerts are called {text}: {some}; give the whole id")
-    return next(iter(found.values()), None)
+        raise NotFound(f"{len(found):,} alerts begin with {text}: {some}; give the whole id")
+    newest = sorted(named.values(), key=lambda event: rfc3339_s(event.starts_at))
+    return next(iter([*found.values(), *newest[-1:]]), None)
 
 
 def series_of(event: AlertEvent) -> Series:
@@ -50,7 +51,7 @@ def series_of(event: AlertEvent) -> Series:
     for kept in sorted(product((True, False), repeat=len(tried)), key=lambda some: some.count(False)):
         added = {name for name, keep in zip(tried, kept, strict=True) if not keep}
         for own in _before_moving({name: event.labels[name] for name in named if name not in added}, _OWN | added):
-            series = Series.of(event.labels["metric"], own)
+            series = Series.of(event.labels.get("metric", ""), own)
             if any(alert_id(event.rule, series, start_s) == event.id for start_s in starts_s):
                 return series
     raise NotFound(f"alert {event.id}: its labels don't tell which series it is of; name it with --series and --rule")

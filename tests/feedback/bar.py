@@ -66,11 +66,12 @@ class Bar(Detector):
 @contextmanager
 def known() -> Iterator[None]:
     """While rules may name it."""
+    was_known = "bar" in detectors.KINDS
     detectors.KINDS["bar"], detectors.PARAMS["bar"], detectors.LEVELS_ON["bar"] = Bar, Params, "score"
     try:
         yield
     finally:
-        for table in (detectors.KINDS, detectors.PARAMS, detectors.LEVELS_ON):
+        for table in () if was_known else (detectors.KINDS, detectors.PARAMS, detectors.LEVELS_ON):
             del table["bar"]
 
 

@@ -19,6 +19,7 @@ from mode.supervisors import CrashingSupervisor
 
 from pipeline.broker.places import state_dir
 from pipeline.catch_up import CatchUp
+from pipeline.control_reader import ControlReader
 from pipeline.group import Group
 from pipeline.keeper import Keeper
 from pipeline.outside import Bounds, Commit
@@ -31,6 +32,7 @@ from pipeline.topic_ids import topic_ids
 from pipeline.transport import Consumer, Records
 from schemas.alert import AlertEvent
 from schemas.config import Config
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Pipeline:
         self.app = _faust_app(config)
         notes = CrashNotes(state_dir() / "crashes" / quoted(config.kafka.group))
         self.keeper = Keeper(config, _Outside(self), store, notes)
+        self.controls = ControlReader(config.kafka.bootstrap, config.topics.control)
         self.publisher = Publisher(self.app, config.topics, f"tidegauge/{config.kafka.group}")
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
@@ -131,10 +134,12 @@ class Pipeline:
         @app.on_before_shutdown.connect
         async def on_before_shutdown(*_: object, **__: object) -> None:
             self.ready = False
+            await self.controls.stop()
             await self.keeper.checkpoint()
 
         app.task(self._every(self.config.snapshots.every_s, self.keeper.checkpoint, self._catch_up.reached))
         app.task(self._every(TICK_EVERY_S, self._tick))
+        app.task(self._every(TICK_EVERY_S, self.keeper.heed, self.controls.arrived))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
 
     def standing(self) -> dict[TP, int]:
@@ -230,6 +235,9 @@ class _Outside:
 
     async def is_member(self, generation: int) -> bool:
         return await self._group.is_member(generation)
+
+    async def controls(self, whole: bool) -> Sequence[Control]:
+        return await self._pipeline.controls.read() if whole else self._pipeline.controls.take()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)

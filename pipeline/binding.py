@@ -165,6 +165,12 @@ class Binding:
             return ""
         return f"data is back after {format_duration(float(change['silent_s']))}"
 
+    def feedback(self, series: int, verdict: str, undo: bool) -> bool:
+        """A person's word, to each detector of the rule. False: none learns from it, or the rule has no such series."""
+        row = int(self.row_of[series])
+        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors] if row >= 0 else []
+        return any(heeded)
+
     def silent(self, now_s: float, last_t: Floats) -> Rows:
         """Rows whose series' silence changes something by event time `now_s`. last_t: of every series."""
         if self.deadlines is not None:

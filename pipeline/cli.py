@@ -15,6 +15,7 @@ from pipeline.commands import (
     desk,
     doctor,
     explain,
+    feedback,
     publish,
     receiver,
     replay,
@@ -57,6 +58,7 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
+app.add_typer(feedback.app, name="feedback")
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(template.app, name="template")
 

@@ -13,10 +13,12 @@ import numpy as np
 from alerting.lifecycle import Record
 from detectors.base import Floats, Point, Rows, grown
 from pipeline.binding import Binding, Found
+from pipeline.control import Controls
 from pipeline.points import Points, Recent, admit, predecessors, remember
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
 from schemas.config import Limits, Rule
+from schemas.control import Control
 from schemas.metric import Series
 
 
@@ -59,6 +61,7 @@ class Shard:
         self.series: list[Series] = []
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
+        self.controls = Controls()
         self.counts: Counter[str] = Counter()
 
     def reserve(self, series: int, rows: Mapping[str, int]) -> None:
@@ -87,7 +90,23 @@ class Shard:
         for binding in self.bindings:
             if binding.rule.selector.matches(series):
                 binding.add(index)
+        self.controls.seen(series, index)
         return index
+
+    def index_of(self, series: Series) -> int | None:
+        """None: not seen yet."""
+        return self._index.get(series)
+
+    def admit(self, control: Control) -> bool:
+        """A control that counts from here on, at the first event of its series at or after `holds_from`; before the
+        first event, or in any order, it makes no difference. False: it was admitted before."""
+        if control.id in self.controls:
+            return False
+        index = self.index_of(control.series)
+        if index is not None and self.last_t[index] >= control.holds_from_s:
+            self.counts["control:late"] += 1
+        self.controls.admit(control, index)
+        return True
 
     def apply(self, batch: Batch) -> list[AlertEvent]:
         """Takes a batch of events; returns the transitions they make, in the order of the events."""
@@ -105,14 +124,35 @@ class Shard:
         points = Points(batch.series[kept], batch.t[kept], batch.x[kept], gap_s, fresh)
         self.counts["restarted"] += int(np.count_nonzero(fresh))
         self.newest_t = max(self.newest_t, float(points.t.max()))
+        if not self.controls.pending:
+            return self._judge(points, batch, kept)
+        events, first = [], 0
+        for at, series, controls in self.controls.due(points):
+            if at > first:
+                events += self._judge(points.part(first, at), batch, kept[first:at])
+                first = at
+            for control in controls:
+                self._heed(series, control)
+        return events + self._judge(points.part(first, n), batch, kept[first:])
+
+    def _judge(self, points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
+        """kept: number of each point in the batch."""
         count = len(self.series)
         found = [item for binding in self.bindings for item in binding.judge(points, count)]
         for binding in self.bindings:
             self.counts.update(binding.take_held_back())
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
-        remember(points.series, points.t, points.x, fresh, recent.counts, recent.ring_t, recent.ring_x)
+        remember(points.series, points.t, points.x, points.fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
+
+    def _heed(self, series: int, control: Control) -> None:
+        heeded = False
+        if control.undo is False or self.controls.can_undo(control):
+            for binding in self.bindings:
+                if binding.rule.name == control.rule:
+                    heeded = binding.feedback(series, control.verdict, control.undo is not False)
+        self.counts[f"control:{self.controls.note(control, heeded)}"] += 1
 
     def has_silent(self, now_s: float) -> bool:
         """Whether `advance` would change anything."""

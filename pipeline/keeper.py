@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import structlog
 
+from pipeline.control_book import ControlBook, fitting
 from pipeline.engine import Engine
 from pipeline.failpoints import failpoint
 from pipeline.fit import Fit, fit
@@ -24,7 +25,7 @@ from pipeline.outside import Bounds, Commit, Outside
 from pipeline.partition import TP, Partition, Record
 from pipeline.poison import CrashNotes, process
 from pipeline.saved import capture, ends_of_open, restore
-from pipeline.silence import DECISIONS_MAX, Decisions, decisions_of, note
+from pipeline.silence import NOTE_BYTES_MAX, Admissions, Decisions, admissions_of, decisions_of, note
 from pipeline.snapshots.errors import StoreError
 from pipeline.snapshots.format import Snapshot
 from pipeline.snapshots.store import KEEP, Store
@@ -32,6 +33,7 @@ from pipeline.totals import Totals
 from schemas.alert import AlertEvent, rfc3339
 from schemas.config import Config
 from schemas.config.rules import deciding_text
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class _Known:
     topic_id: str
     saved: tuple[int, int] | None = None  # offset and changes of the newest snapshot
     committed: int | None = None  # as far as it belongs to this topic and state
+    end: int = 0  # of the topic when the partition was assigned: up to there others may have applied records
     kept: deque[int] = field(default_factory=lambda: deque(maxlen=KEEP))  # offsets of the snapshots saved here
 
 
@@ -59,6 +62,7 @@ class Keeper:
         self.config = config
         self.engine = Engine(config.rules, config.limits)
         self.partitions: dict[TP, Partition] = {}
+        self.book = ControlBook()
         self.snapshot_counts: Counter[str] = Counter()
         self.lost_records = 0  # that Kafka dropped before they were applied
         self.generation = 0
@@ -84,6 +88,9 @@ class Keeper:
         async with self._saving, self._applying:
             self.generation, self._member_s = generation, float("-inf")
             self._fenced.clear()
+            self.book.add(
+                await self._outside.controls(whole=True)
+            )  # whoever had a partition until now can't know of later ones
             for tp in set(self.partitions) - tps:
                 self._forget(tp)
             bounds = await self._outside.bounds(tps)
@@ -93,6 +100,7 @@ class Keeper:
                     self._forget(tp)
                 if tp not in self.partitions:
                     await self._load(tp, theirs)
+                self._known[tp].end = theirs.end
                 if theirs.committed != self.partitions[tp].next_offset:
                     self._known[tp].saved = None  # a crash or a refusal came before the commit: it is made good
             self._between = False
@@ -100,7 +108,8 @@ class Keeper:
 
     def _still_holds(self, tp: TP, held: Partition, theirs: Bounds) -> bool:
         """Whether what is in memory is what anyone would come to who reads the partition now."""
-        if (theirs.committed or 0) > held.next_offset or decisions_of(theirs.note) != held.decided:
+        noted = decisions_of(theirs.note), admissions_of(theirs.note)
+        if (theirs.committed or 0) > held.next_offset or noted != (held.decided, held.admitted):
             log.info("another worker went on with this partition meanwhile", **_named(tp))
             return False
         if fit(held.next_offset, self._known[tp].topic_id, theirs) not in (Fit.YES, Fit.FORGOTTEN):
@@ -118,7 +127,7 @@ class Keeper:
             start = bounds.earliest
         partition = Partition(self.engine, tp.topic, tp.partition, self._formats[tp.topic], start, bounds.partitions)
         self.partitions[tp] = partition
-        known = self._known[tp] = _Known(self._outside.monotonic_s(), bounds.topic_id)
+        known = self._known[tp] = _Known(self._outside.monotonic_s(), bounds.topic_id, end=bounds.end)
         snapshot = loaded.snapshot
         if snapshot is None:
             if bounds.committed:
@@ -132,7 +141,10 @@ class Keeper:
         ends = await self._outside.in_thread(partial(restore, partition.shard, snapshot.saved))
         partition.next_offset = snapshot.next_offset
         partition.tombstones = dict(snapshot.tombstones)
-        ends += partition.recall(decisions_of(bounds.note))
+        admitted = admissions_of(bounds.note)
+        if gone := admitted.keys() - self.book.known.keys():
+            log.error("controls are no longer in the control topic: they don't count", ids=sorted(gone), **_named(tp))
+        ends += partition.recall(decisions_of(bounds.note), admitted, self.book.known)
         known.saved, known.committed = (snapshot.next_offset, partition.changes), bounds.committed
         self.snapshot_counts["loaded"] += 1
         log.info("snapshot loaded", offset=snapshot.next_offset, series=len(partition.shard.series), **_named(tp))
@@ -259,20 +271,52 @@ class Keeper:
         silent: Unix s of event time, by partition.
         """
         async with self._committing:
-            decided = {
-                tp: {**self.partitions[tp].decided, self.partitions[tp].next_offset: silent[tp]} for tp in silent
-            }
-            commits = {
-                tp: Commit(committed, note(decided[tp]))
-                for tp in silent
-                # Before the first snapshot there is nothing to commit beside.
-                if (committed := self._known[tp].committed) is not None and len(decided[tp]) <= DECISIONS_MAX
-            }
-            if commits and not await self._commit(commits):
-                return
+            notes = {}
+            for tp, at_s in silent.items():
+                partition = self.partitions[tp]
+                notes[tp] = note({**partition.decided, partition.next_offset: at_s}, partition.admitted)
+            commits = await self._commit_notes(notes)
         for tp in commits:
             partition = self.partitions[tp]
             await self._publish_ends(partition, partition.end_silent(silent[tp]))
+
+    async def _commit_notes(self, notes: Mapping[TP, str]) -> list[TP]:
+        """Beside the offsets that are committed already; returns those that Kafka took."""
+        commits = {
+            tp: Commit(committed, text)
+            for tp, text in notes.items()
+            # Before the first snapshot there is nothing to commit beside.
+            if (committed := self._known[tp].committed) is not None and len(text) <= NOTE_BYTES_MAX
+        }
+        return list(commits) if commits and await self._commit(commits) else []
+
+    # What people say -------------------------------------------------------------------------------------------------
+
+    async def heed(self) -> None:
+        """Controls that have come count from here on. As with silence: committed, then done."""
+        self.book.add(await self._outside.controls(whole=False))
+        if not self.book.known:
+            return
+        async with self._applying:
+            wanted = {tp: some for tp in list(self.partitions) if (some := await self._wanted(tp))}
+            if not wanted:
+                return
+            async with self._committing:
+                chosen = {tp: fitting(self.partitions[tp], controls) for tp, controls in wanted.items()}
+                taken = await self._commit_notes({tp: text for tp, (controls, text) in chosen.items() if controls})
+            for tp in taken:
+                self.partitions[tp].admit(chosen[tp][0])
+                for one in chosen[tp][0]:
+                    words = {"verdict": one.verdict, "undo": one.undo, "rule": one.rule, "series": str(one.series)}
+                    log.info("feedback is taken in", id=one.id, holds_from=one.holds_from, **words, **_named(tp))
+
+    async def _wanted(self, tp: TP) -> list[Control]:
+        """None before all is applied that another worker may have applied without them."""
+        partition, known = self.held(tp), self._known[tp]
+        if partition is None or known.committed is None or not (found := self.book.wanted(partition)):
+            return []
+        is_new = partition.next_offset >= known.end or await self._outside.caught_up(tp, partition.next_offset)
+        return found if is_new else []
 
     async def _bury(self, partition: Partition) -> None:
         due = [key for key, at_s in partition.tombstones.items() if at_s <= self._outside.now_s()]
@@ -318,11 +362,11 @@ class Keeper:
             if not offsets:
                 return
             async with self._committing:
-                needed = {tp: self._needed_decisions(tp) for tp in offsets}
-                commits = {tp: Commit(offset, note(needed[tp])) for tp, offset in offsets.items()}
+                needed = {tp: (self._needed_decisions(tp), self._needed_admissions(tp)) for tp in offsets}
+                commits = {tp: Commit(offset, note(*needed[tp])) for tp, offset in offsets.items()}
                 if await self._commit(commits):
                     for tp in offsets:
-                        self.partitions[tp].decided = needed[tp]
+                        self.partitions[tp].decided, self.partitions[tp].admitted = needed[tp]
 
     async def _commit(self, commits: Mapping[TP, Commit]) -> bool:
         asked_s = self._outside.monotonic_s()
@@ -340,9 +384,16 @@ class Keeper:
 
     def _needed_decisions(self, tp: TP) -> Decisions:
         """Those that a load of any kept snapshot has to repeat."""
-        kept, decided = self._known[tp].kept, self.partitions[tp].decided
-        oldest = kept[0] if len(kept) == KEEP else 0
+        decided, oldest = self.partitions[tp].decided, self._oldest_kept(tp)
         return {offset: at_s for offset, at_s in decided.items() if offset >= oldest}
+
+    def _needed_admissions(self, tp: TP) -> Admissions:
+        admitted, oldest = self.partitions[tp].admitted, self._oldest_kept(tp)
+        return {id_: offset for id_, offset in admitted.items() if offset >= oldest}
+
+    def _oldest_kept(self, tp: TP) -> int:
+        kept = self._known[tp].kept
+        return kept[0] if len(kept) == KEEP else 0
 
     async def _save(self, snapshot: Snapshot) -> bool:
         tp = TP(snapshot.topic, snapshot.partition)

@@ -65,6 +65,17 @@ class _Pipeline(Collector):
         yield CounterMetricFamily(
             "tidegauge_snapshot_bytes", "Bytes written for snapshots", value=pipeline.keeper.snapshot_counts["bytes"]
         )
+        controls = CounterMetricFamily(
+            "tidegauge_controls", "Verdicts of people, by what became of them", labels=["outcome"]
+        )
+        for outcome in ("applied", "undo", "refused"):
+            controls.add_metric([outcome], shard[f"control:{outcome}"])
+        for outcome in ("invalid", "foreign"):
+            controls.add_metric([outcome], pipeline.controls.counts[outcome])
+        yield controls
+        yield CounterMetricFamily(
+            "tidegauge_controls_late", "Verdicts that came after their holds_from", value=shard["control:late"]
+        )
         failures = CounterMetricFamily(
             "tidegauge_detector_failures", "Events that a river model raised on, or gave no number", labels=["rule"]
         )

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.partition import TP
 from schemas.alert import AlertEvent
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 
 T = TypeVar("T")
@@ -65,6 +66,9 @@ class Outside(Protocol):
 
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         """Whether nothing is left in Kafka from `next_offset` on."""
+
+    async def controls(self, whole: bool) -> Sequence[Control]:
+        """Those of the control topic that were not told of yet: that have come; with `whole`, up to its end now."""
 
     def now_s(self) -> float:
         """Unix seconds: when a resolved alert leaves the state topic, and what event times may not run ahead of."""

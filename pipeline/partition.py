@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pipeline.engine import Batch, Engine
-from pipeline.silence import Decisions
+from pipeline.silence import Admissions, Decisions
 from schemas.alert import AlertEvent, rfc3339
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter, dead_letter
 from schemas.formats import Decoder, Reason, Reject
 from schemas.formats.base import LATEST_S
@@ -57,8 +58,10 @@ class Partition:
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.decided: Decisions = {}  # what time alone ended, where, as far as an older snapshot may need it
-        self._due: list[tuple[int, int]] = []  # of these, those whose place reading has not come to yet
+        self.admitted: Admissions = {}  # controls, likewise
+        self._due: list[tuple[int, int | Control]] = []  # of these, those whose place reading has not come to yet
         self.tombstones: dict[str, float] = {}  # fingerprint of a resolved alert -> Unix s when its state leaves
+        self.looked = (0, 0)  # controls and series among which there was none left for it to take in
         # False from before records are applied until what they brought is handed to the producer: a state that is ahead
         # of its alerts must never be saved, also not by a process that is about to end.
         self.whole = True
@@ -111,18 +114,36 @@ class Partition:
         self.decided[self.next_offset] = at_s
         return self.shard.advance(at_s)
 
-    def recall(self, decided: Mapping[int, int]) -> list[AlertEvent]:
-        """Takes over what time had ended by the group's word; returns what it ended right here."""
-        self.decided = dict(decided)
-        # Where a snapshot was made at the very offset, nobody knows which came first; ending twice ends once.
-        self._due = sorted((offset, at_s) for offset, at_s in decided.items() if offset >= self.next_offset)
+    def admit(self, controls: Sequence[Control]) -> None:
+        """These count from here on, also for whoever reads this place again."""
+        for control in controls:
+            self.admitted[control.id] = self.next_offset
+            self.changes += self.shard.admit(control)
+
+    def recall(
+        self, decided: Mapping[int, int], admitted: Mapping[str, int] | None = None, known: Mapping[str, Control] = {}
+    ) -> list[AlertEvent]:
+        """Takes over what time had ended and which controls had come, by the group's word; returns what ended right
+        here. known: controls by id."""
+        self.decided, self.admitted = dict(decided), dict(admitted or {})
+        due: list[tuple[int, int | Control]] = [
+            (offset, known[id_]) for id_, offset in self.admitted.items() if id_ in known
+        ]
+        # Where a snapshot was made at the very offset, nobody knows which came first; ending twice ends once, and a
+        # control is admitted once. Which of both comes first makes no difference.
+        due += decided.items()
+        self._due = sorted([one for one in due if one[0] >= self.next_offset], key=lambda one: one[0])
         return self._ended_before(self.next_offset)
 
     def _ended_before(self, offset: int) -> list[AlertEvent]:
-        """What time had ended before the record at `offset` came."""
+        """What time had ended before the record at `offset` came; controls that had come by then count from here on."""
         ended: list[AlertEvent] = []
         while self._due and self._due[0][0] <= offset:
-            ended += self.shard.advance(self._due.pop(0)[1])
+            what = self._due.pop(0)[1]
+            if isinstance(what, Control):
+                self.changes += self.shard.admit(what)
+            else:
+                ended += self.shard.advance(what)
         return ended
 
     def quarantine(self, record: Record) -> Outcome:

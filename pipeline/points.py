@@ -81,6 +81,11 @@ class Points:
     gap_s: Floats
     fresh: NDArray[np.bool_]
 
+    def part(self, first: int, last: int) -> "Points":
+        """Those from number `first` up to `last`, which is not among them."""
+        s = slice(first, last)
+        return Points(self.series[s], self.t[s], self.x[s], self.gap_s[s], self.fresh[s])
+
     def take(self, chosen: Rows) -> "Points":
         return Points(self.series[chosen], self.t[chosen], self.x[chosen], self.gap_s[chosen], self.fresh[chosen])
 

@@ -12,6 +12,7 @@ from pipeline.partition import Partition
 from pipeline.topic_range import TopicRange, partitions_of, records_of
 from schemas.alert import AlertEvent, encode_alert
 from schemas.config import Config
+from schemas.control import Control
 from schemas.csv_events import CsvError, read_events
 from schemas.formats import Columns, Decoder
 
@@ -30,6 +31,7 @@ class Report:
     skipped: Counter[str] = field(default_factory=Counter)
     held_back: Counter[str] = field(default_factory=Counter)  # openings, by rule and reason
     series: int = 0
+    controls: Counter[str] = field(default_factory=Counter)  # verdicts of people, by what became of them
     alerts: list[AlertEvent] = field(default_factory=list)
 
     def ndjson(self) -> bytes:
@@ -46,6 +48,7 @@ class Report:
             "skipped": dict(self.skipped),
             "held_back": dict(self.held_back),
             "series": self.series,
+            "controls": dict(self.controls),
             "alerts": len({event.id for event in self.alerts}),
             "alert_events": len(self.alerts),
         }
@@ -54,8 +57,9 @@ class Report:
 class Replay:
     """Takes inputs one after another; `report` closes what time alone has ended by then."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, controls: Sequence[Control] = ()) -> None:
+        """controls: known from the beginning, so that none comes late."""
+        self._config, self._controls = config, controls
         self._engine = Engine(config.rules, config.limits)
         self._files: tuple[Shard, Decoder] | None = None
         self._partitions: dict[tuple[str, int], Partition] = {}
@@ -92,12 +96,14 @@ class Replay:
             if partition is None:
                 format = formats.get(wanted.topic, "auto")
                 partition = Partition(self._engine, wanted.topic, tp, format, partitions=count)
+                self._tell(partition.shard)
                 self._partitions[key] = partition
             self._report.alerts += partition.process(records).alerts
             progress(len(records))
 
     def report(self) -> Report:
         report = self._report
+        waiting = {control.id for control in self._controls}
         shards = [partition.shard for partition in self._partitions.values()]
         for partition in self._partitions.values():
             report.rejected.update(partition.rejected)
@@ -108,15 +114,24 @@ class Replay:
             report.alerts += shard.advance(shard.newest_t)
             report.series += len(shard.series)
             report.read += sum(shard.counts[name] for name in ("applied", "duplicate", "late"))
+            report.controls.update(shard.controls.outcomes())
             report.ignored.update({name: shard.counts[name] for name in ("duplicate", "late") if shard.counts[name]})
             for name, held in shard.counts.items():
                 if name.startswith("held_back:"):
                     report.held_back[name.removeprefix("held_back:")] += held
+            waiting -= shard.controls.done.keys()
+        if waiting:
+            report.controls["waiting"] = len(waiting)
         return report
 
     def _shared_shard(self, format: str) -> tuple[Shard, Decoder]:
         shard = self._engine.shard()
+        self._tell(shard)
         return shard, Decoder(format, shard.intern)
+
+    def _tell(self, shard: Shard) -> None:
+        for control in self._controls:
+            shard.admit(control)
 
     def _apply(self, shard: Shard, columns: Columns) -> None:
         self._report.rejected.update(reject.reason for reject in columns.rejects)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from alerting.lifecycle import CELL, State
 from pipeline.binding import Binding
+from pipeline.control import SavedControls
 from pipeline.engine import Shard
 from pipeline.wording import Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence
@@ -59,13 +60,15 @@ class SavedShard:
     rules: list[SavedRule]
     arrays: dict[str, Array]
     slow: dict[str, int] = field(default_factory=dict)
+    controls: SavedControls = field(default_factory=SavedControls)
 
 
 def capture(shard: Shard) -> SavedShard:
     """A consistent copy; the shard must not be applied to meanwhile. The copying itself lets other threads run."""
     rules, arrays, slow = _layout(shard)
     series = [(one.metric, one.labels) for one in shard.series]
-    return SavedShard(series, shard.newest_t, rules, {name: array.copy() for name, array in arrays.items()}, slow)
+    copies = {name: array.copy() for name, array in arrays.items()}
+    return SavedShard(series, shard.newest_t, rules, copies, slow, shard.controls.save())
 
 
 def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
@@ -82,6 +85,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
     recent.ring_x[into] = saved.arrays["point_x"][kept]
     by_name = {binding.rule.name: binding for binding in shard.bindings}
     ends: list[AlertEvent] = []
+    forgetful = set(by_name)  # rules of which some detector learns again
     for i, old in enumerate(saved.rules):
         series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
         binding = by_name.get(old.name)
@@ -89,7 +93,8 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
         if binding is not None:
             at = index[series_of]
             rows[at >= 0] = binding.row_of[at[at >= 0]]
-            _restore_detectors(binding, old, saved, i, rows)
+            if _restore_detectors(binding, old, saved, i, rows):
+                forgetful.discard(old.name)
             _restore_cells(binding, old, cells, rows)
             _restore_budget(binding, saved.arrays.get(f"rule{i}.budget"))
             ends += _leave_levels(binding, saved, old, series_of, cells, rows)
@@ -101,6 +106,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
             elif index[s] < 0:
                 cause = "its series is beyond max_series"
             ends.append(_end(saved, old, s, cells[row], cause))
+    shard.controls.restore(saved.controls, shard.index_of, forgetful)
     return ends
 
 
@@ -150,17 +156,19 @@ def _detector_words(spec: DetectorSpec, version: int) -> SavedDetector:
     return SavedDetector(spec.kind, version, spec.params.model_dump(mode="json"))
 
 
-def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: int, rows: Array) -> None:
-    """rows: the new row of each old one, -1 where there is none."""
-    kept = rows >= 0
+def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: int, rows: Array) -> bool:
+    """rows: the new row of each old one, -1 where there is none. False: some detector of the rule learns again."""
+    kept, whole = rows >= 0, True
     same_rows = bool(np.array_equal(rows, np.arange(len(rows))))  # then they are copied as one piece
     for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
         if words not in old.detectors:
+            whole = False
             continue
         j = old.detectors.index(words)
         arrays = [(array, saved.arrays.get(f"rule{i}.detector{j}.{name}")) for name, array in detector.state.items()]
         for array, was in arrays:
             if was is None or was.dtype != array.dtype or was.shape[1:] != array.shape[1:]:
+                whole = False
                 break  # written by a detector that says it is of this version, and isn't
         else:
             for array, was in arrays:
@@ -169,6 +177,7 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
                     array[: len(rows)] = was
                 else:
                     array[rows[kept]] = was[kept]
+    return whole
 
 
 def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) -> None:

@@ -1,44 +1,62 @@
-"""What time alone has ended, written down in Kafka before anyone hears of it.
+"""What records alone don't bring, written down in Kafka before anyone hears of it: what time ended, what people say.
 
-Records give the same alerts whoever applies them; that a series was silent at some moment is known only to who looked.
-So each such look that ends alerts is a decision - at which offset of the partition, and up to which event time - and
-stands in the note of the group's committed offset, which Kafka takes from nobody but the partition's owner. Whoever
-reads the partition again from an older snapshot ends the same alerts at the same place.
+Records give the same alerts whoever applies them; that a series was silent at some moment, or that a control had come,
+is known only to who looked. So each such look is a decision - at which offset of the partition: up to which event time
+alerts were ended, which controls count from there on - and stands in the note of the group's committed offset, which
+Kafka takes from nobody but the partition's owner. Whoever reads the partition again from an older snapshot does the
+same at the same place.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-DECISIONS_MAX = 120
-"""In one note: Kafka takes 4,096 bytes of it, a decision needs up to 33. Beyond that silence ends nothing until a
-snapshot makes room."""
+NOTE_BYTES_MAX = 4_000
+"""Kafka takes 4,096 bytes. Beyond that silence ends nothing, and controls wait, until a snapshot makes room."""
 
 Decisions = dict[int, int]  # next offset of the partition -> Unix s of event time; at one offset the latest counts
+Admissions = dict[str, int]  # id of a control -> next offset of the partition when it came
 
 
-class _Note(msgspec.Struct, frozen=True):
-    silence: list[tuple[int, int]]
+class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    silence: list[tuple[int, int]] = []
+    controls: list[tuple[int, str]] = []
 
 
 _notes = msgspec.json.Decoder(_Note)
 
 
-def note(decisions: Mapping[int, int]) -> str:
+def note(decisions: Mapping[int, int], admissions: Mapping[str, int] | None = None) -> str:
     """
-    >>> note({7: 1790000000}), note({})
-    ('{"silence":[[7,1790000000]]}', '')
+    >>> note({7: 1790000000}), note({}), note({}, {"00ff": 9})
+    ('{"silence":[[7,1790000000]]}', '', '{"controls":[[9,"00ff"]]}')
     """
-    return msgspec.json.encode(_Note(sorted(decisions.items()))).decode() if decisions else ""
+    if not decisions and not admissions:
+        return ""
+    admitted = sorted((offset, id_) for id_, offset in (admissions or {}).items())
+    return msgspec.json.encode(_Note(sorted(decisions.items()), admitted)).decode()
 
 
 def decisions_of(text: str) -> Decisions:
-    """Those of a note; none where it isn't ours.
+    """What time has ended, by a note; nothing where it isn't ours.
 
     >>> decisions_of(note({7: 1790000000})), decisions_of(""), decisions_of("someone else's")
     ({7: 1790000000}, {}, {})
     """
+    return dict(_read(text).silence)
+
+
+def admissions_of(text: str) -> Admissions:
+    """Which controls count from where on, by a note.
+
+    >>> admissions_of(note({7: 1790000000}, {"00ff": 9})), admissions_of("")
+    ({'00ff': 9}, {})
+    """
+    return {id_: offset for offset, id_ in _read(text).controls}
+
+
+def _read(text: str) -> _Note:
     try:
-        return dict(_notes.decode(text).silence) if text else {}
+        return _notes.decode(text) if text else _Note()
     except msgspec.MsgspecError:
-        return {}
+        return _Note()

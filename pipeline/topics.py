@@ -28,6 +28,7 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
     "incidents": _KEPT,
     "changes": _KEPT,
     "workers": {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS)},
+    "control": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},  # it is read from its start
     "snapshots": dict(SNAPSHOT_TOPIC),
 }
 """By what a topic is for. Kafka's own settings; milliseconds."""
@@ -77,6 +78,7 @@ def topics_of(config: Config, partitions: int | None = None) -> list[Topic]:
         (own.workers, "workers"),
     ):
         named.setdefault(name, Topic(name, role, partitions or 1))
+    named.setdefault(own.control, Topic(own.control, "control", 1))  # one order for all
     if config.snapshots.store == "topic":
         most = max(topic.partitions for topic in named.values() if topic.role == "input")
         named.setdefault(own.snapshots, Topic(own.snapshots, "snapshots", most))

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, err, fail, load, out
+from pipeline.commands.feedback import load_controls
 from pipeline.commands.rendering import render
 from pipeline.replay import Replay, Report
 from pipeline.topic_range import TopicRange
@@ -26,19 +27,24 @@ def replay(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the alert events here, one a line.")
     ] = None,
+    control: Annotated[
+        Path | None,
+        typer.Option(help="Verdicts of people (docs/feedback.md), one a line: `tidegauge feedback list --json`."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run events through the worker's engine, and write the alert events it would publish, sorted by (id, seq).
 
     On a terminal and without -o they are shown for a person instead, in the order of their time. INPUT is a CSV with
     the columns timestamp, value, metric (every other column is a label), text or JSON in any accepted format, or a
-    topic. The same events and config give the same bytes, live or replayed (but for `source`).
+    topic. The same events and config give the same bytes, live or replayed (but for `source`); with --control, the same
+    verdicts too.
     """
     checked = load(config)
     if output is not None and not output.parent.is_dir():
         fail(f"replay: there is no folder {output.parent} to write {output.name} to", WRONG_USE)
     ranges = _ranges(inputs)
-    run = Replay(checked)
+    run = Replay(checked, load_controls("replay", control) if control is not None else ())
     total = sum(Path(name).stat().st_size for name in inputs if name not in ranges and Path(name).is_file())
     columns = (
         TextColumn("{task.description}"),
@@ -88,6 +94,8 @@ def _table(report: Report) -> Table:
     table = Table("what", "how many", box=None)
     table.add_row("events read", f"{report.read:,}")
     table.add_row("series", f"{report.series:,}")
+    for outcome, count in sorted(report.controls.items()):
+        table.add_row(f"verdicts: {outcome}", f"{count:,}")
     for what, counts in (("ignored", report.ignored), ("rejected", report.rejected), ("skipped", report.skipped)):
         for reason, count in sorted(counts.items()):
             table.add_row(f"{what}: {reason}", f"{count:,}")

@@ -13,6 +13,7 @@ from pipeline.points import KEPT
 from pipeline.saved import SavedRule, SavedShard
 from pipeline.snapshots.cuts import Array
 from pipeline.snapshots.errors import SnapshotInvalid
+from schemas.control import ControlError, ForeignKind, decode_control, encode_control
 
 _F8, _I8 = np.dtype("f8"), np.dtype("i8")
 LEVELS_MAX = 3
@@ -31,6 +32,11 @@ def check_meaning(saved: SavedShard) -> None:
         raise SnapshotInvalid("a rule is there twice")
     for i, rule in enumerate(saved.rules):
         _check_rule(saved, i, rule)
+    for control in saved.controls.pending:
+        try:
+            decode_control(encode_control(control))
+        except (ControlError, ForeignKind) as error:
+            raise SnapshotInvalid(f"a control is not as it must be: {error}") from None
 
 
 def _check_rule(saved: SavedShard, i: int, rule: SavedRule) -> None:

@@ -95,6 +95,7 @@ def encode(
         config_hash=snapshot.config_hash,
         config_text=snapshot.config_text,
         tombstones=snapshot.tombstones,
+        controls=saved.controls,
         newest_t=saved.newest_t if np.isfinite(saved.newest_t) else None,
         rules=saved.rules,
         series=len(saved.series),
@@ -128,6 +129,7 @@ def decode(manifest: Manifest, fetch: Callable[[Block, memoryview], None]) -> Sn
         rules=manifest.rules,
         arrays=arrays,
         slow={info.name: info.slow for info in manifest.arrays if info.slow is not None},
+        controls=manifest.controls,
     )
     check_meaning(saved)
     return Snapshot(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from pipeline.control import SavedControls
 from pipeline.saved import SavedRule
 from pipeline.snapshots.cuts import Plan
 from pipeline.snapshots.dtypes import Column, parse, product
@@ -72,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: list[File]
     blocks: list[Block]
     topic_id: str = ""  # older snapshots have none
+    controls: SavedControls = SavedControls()  # nor these
 
     @property
     def bytes_total(self) -> int:

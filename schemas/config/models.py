@@ -56,6 +56,9 @@ class Topics(Section):
     workers: Topic = Field(
         default="tidegauge-workers", description="Every worker's sign of life, its address and partitions."
     )
+    control: Topic = Field(
+        default="tidegauge-control", description="What people tell the workers (feedback); kept for ever."
+    )
     snapshots: Topic = Field(
         default="tidegauge-snapshots", description="Detector state, where `snapshots.store` is `topic`; compacted."
     )

@@ -82,6 +82,7 @@ def test_everything_but_rules_has_a_default(load: Load) -> None:
         "incidents": "incidents",
         "changes": "changes",
         "workers": "tidegauge-workers",
+        "control": "tidegauge-control",
         "snapshots": "tidegauge-snapshots",
     }
     assert (config.snapshots.store, config.snapshots.path, config.snapshots.every_s) == ("folder", "./state", 30.0)

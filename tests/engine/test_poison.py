@@ -18,6 +18,7 @@ from pipeline.partition import TP, Outcome, Partition, Record
 from pipeline.poison import CrashNotes
 from pipeline.snapshots.folder import FolderStore
 from schemas.alert import AlertEvent
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 from tests.engine.streams import config
 
@@ -66,6 +67,9 @@ class Quiet:
 
     async def caught_up(self, tp: TP, next_offset: int) -> bool:
         return False
+
+    async def controls(self, whole: bool) -> Sequence[Control]:
+        return ()
 
     def now_s(self) -> float:
         return 0.0

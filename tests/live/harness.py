@@ -109,6 +109,7 @@ def config_file(
             "incidents": f"{name}.incidents",
             "changes": f"{name}.changes",
             "workers": f"{name}.workers",
+            "control": f"{name}.control",
         },
     }
     path = folder / "tidegauge.yaml"

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from pipeline.group import Group
 from pipeline.outside import Commit
 from pipeline.partition import TP
-from pipeline.silence import DECISIONS_MAX, decisions_of, note
+from pipeline.silence import NOTE_BYTES_MAX, decisions_of, note
 from pipeline.topic_ids import topic_ids
 from pipeline.transport import Consumer
 from tests.live.harness import create_topic
@@ -46,7 +46,7 @@ async def joined(kafka: str, topic: str) -> AIOKafkaConsumer:
 
 def test_a_note_as_long_as_it_may_be_is_kept_and_only_from_who_is_in_the_group(kafka: str, topic: str) -> None:
     tp = TP(topic, 0)
-    decided = {10**15 + i: 10**10 + i for i in range(DECISIONS_MAX)}
+    decided = {10**15 + i: 10**10 + i for i in range(NOTE_BYTES_MAX // 33)}
 
     async def run() -> None:
         member = await joined(kafka, topic)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
-from pipeline.silence import Decisions, decisions_of
+from pipeline.silence import Admissions, Decisions, admissions_of, decisions_of
+from schemas.control import Control
 
 
 class Record(NamedTuple):
@@ -42,6 +43,7 @@ class Group:
     rebalancing: bool = False
     committed: dict[TP, Commit] = field(default_factory=dict)
     decided: defaultdict[TP, Decisions] = field(default_factory=lambda: defaultdict(dict))  # all that ever were
+    admitted: defaultdict[TP, Admissions] = field(default_factory=lambda: defaultdict(dict))  # likewise
 
     def has(self, member: str, generation: int) -> bool:
         return member in self.members and generation == self.generation
@@ -52,6 +54,9 @@ class Group:
         self.committed.update(commits)
         for tp, commit in commits.items():
             self.decided[tp].update(decisions_of(commit.note))
+            for id_, offset in admissions_of(commit.note).items():
+                if self.admitted[tp].setdefault(id_, offset) != offset:
+                    raise Conflict(f"{tp}: control {id_} counts from {offset}, and from {self.admitted[tp][id_]}")
         return True
 
     def leave(self, member: str) -> None:
@@ -79,6 +84,7 @@ class Broker:
         self.records = {tp: list(some) for tp, some in records.items()}
         self.earliest = dict.fromkeys(self.records, 0)
         self.now_s = 0.0
+        self.controls: list[tuple[float, Control]] = []  # the control topic: from when on each is there
         self.group = Group()
         self.seen: dict[str, dict[tuple[object, ...], bytes]] = defaultdict(dict)
         self.kept: dict[tuple[object, ...], bytes] = {}  # the compacted state topic

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pipeline import keeper as keeper_module
 from pipeline.keeper import Keeper
+from tests.feedback import bar
 from tests.simulation.streams import T0
 from tests.simulation.world import World
 
@@ -37,12 +38,14 @@ class _Log:
 
 def simulate(seed: int, keeper: type[Keeper] = Keeper, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
     """Never raises: a broken promise is the outcome's error. prepare: what a test changes before it starts."""
-    world = World(seed, keeper)
+    with bar.known():
+        world = World(seed, keeper)
     log, keeper_module.log = keeper_module.log, _Log(world)
     outcome = Outcome(seed, world.counts, world.said)
     try:
-        prepare(world)
-        world.run()
+        with bar.known():
+            prepare(world)
+            world.run()
     except Exception as error:
         outcome.error = error
     finally:

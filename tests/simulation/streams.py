@@ -13,15 +13,17 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from alerting.lifecycle import State
 from pipeline.engine import Engine
 from pipeline.partition import TP, Partition
 from pipeline.saved import SavedShard, capture
-from schemas.alert import AlertEvent, encode_alert
+from schemas.alert import AlertEvent, encode_alert, rfc3339
 from schemas.config import Config
+from schemas.control import VERDICTS, Control
 from schemas.dead_letter import DeadLetter, encode_dead_letter
-from tests.engine.streams import config
+from tests.feedback.bar import config
 from tests.simulation.broker import Record
 
 TOPIC = "metrics"
@@ -43,6 +45,10 @@ rules:
     levels:
       warning: {{detector: baseline, at: 1.0}}
       critical: {{detector: threshold, at: "outside 10..90", for: 2s}}
+  - name: bar
+    match: '{{}}'
+    detector: bar
+    levels: {{warning: 1.0, critical: 2.0}}
 """
 _ABSENT = """
   - name: stopped
@@ -51,6 +57,8 @@ _ABSENT = """
     params: {{after: {after}}}
     levels: {{warning: 1.0, critical: 3.0}}
 """
+CONTROLS = 0.5  # of the seeds have people who say something
+CONTROLS_MAX = 25
 GARBAGE = [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"metric": 1}', b'{"metric": "m", "value": 1}', b"[" * 100]
 BAD_VALUES = ["NaN", "Infinity", "1e999", "null", "true", '"12"']
 
@@ -140,15 +148,56 @@ def _event(
 
 
 @lru_cache(maxsize=1000)
-def oracle(number: int, partition: int, silent: bool, decided: tuple[tuple[int, int], ...] = ()) -> Oracle:
-    made = config_of(silent)
-    return run(made, TP(TOPIC, partition), records(number, partition, silent), silent, dict(decided))
+def controls(number: int, silent: bool) -> list[tuple[float, Control]]:
+    """What people say, and when: of any series, for a while before or after, and some of it taken back."""
+    rng = np.random.default_rng([number, silent, 7])
+    last_s = records(number, 0, silent)[-1].timestamp / 1000
+    made: list[tuple[float, Control]] = []
+    for at_s in sorted(rng.uniform(T0, last_s, int(rng.integers(1, CONTROLS_MAX)))):
+        holds_from_s = round(at_s + float(rng.choice([-600.0, -7.0, -0.5, 0.0, 1.0, 30.0, 700.0])), 3)
+        s, p = int(rng.integers(3)), int(rng.integers(2))
+        one = Control(
+            id=rng.bytes(8).hex(),
+            verdict=VERDICTS[int(rng.choice(3, p=[0.4, 0.2, 0.4]))],
+            rule=str(rng.choice(["bar", "bar", "bar", "both", "high", "gone"])),
+            metric=f"m{s}",
+            labels={"odd": "yes" if s % 2 == 0 else "no", "p": str(p)},
+            at=rfc3339(holds_from_s),
+            holds_from=rfc3339(holds_from_s),
+        )
+        if made and rng.random() < 0.3:
+            before = made[int(rng.integers(len(made)))][1]
+            one = replace(before, id=one.id, undo=before.id, holds_from=rfc3339(max(holds_from_s, before.holds_from_s)))
+        made.append((float(at_s), one))
+    return made
 
 
-def run(made: Config, tp: TP, log: list[Record], silent: bool, decided: Mapping[int, int] | None = None) -> Oracle:
-    """One uninterrupted run from the first record on; time alone ended alerts where `decided` says."""
+@lru_cache(maxsize=1000)
+def oracle(
+    number: int,
+    partition: int,
+    silent: bool,
+    decided: tuple[tuple[int, int], ...] = (),
+    admitted: tuple[tuple[str, int], ...] = (),
+) -> Oracle:
+    made, people = config_of(silent), {one.id: one for _, one in controls(number, silent)}
+    log = records(number, partition, silent)
+    return run(made, TP(TOPIC, partition), log, silent, dict(decided), dict(admitted), people)
+
+
+def run(
+    made: Config,
+    tp: TP,
+    log: list[Record],
+    silent: bool,
+    decided: Mapping[int, int] | None = None,
+    admitted: Mapping[str, int] | None = None,
+    people: Mapping[str, Control] | None = None,
+) -> Oracle:
+    """One uninterrupted run from the first record on; time alone ended alerts where `decided` says, and what people
+    said counts from where `admitted` says."""
     partition = Partition(Engine(made.rules, made.limits), tp.topic, tp.partition, made.inputs[0].format)
-    partition.recall(decided or {})
+    partition.recall(decided or {}, admitted, people or {})
     outcome = partition.process(log)
     alerts = list(outcome.alerts)
     if silent:

@@ -44,6 +44,8 @@ def check_state(partition: Partition, expected: Oracle, silent: bool) -> None:
     theirs = expected.saved
     if (saved.series, saved.rules, saved.newest_t) != (theirs.series, theirs.rules, theirs.newest_t):
         raise Wrong(f"partition {partition.partition}: series, rules or time differ")
+    if saved.controls != theirs.controls:
+        raise Wrong(f"partition {partition.partition}: feedback differs: {saved.controls}, {theirs.controls}")
     state = state_bytes(saved, silent)
     differ = [name for name in expected.arrays if state.get(name) != expected.arrays[name]]
     if differ or state.keys() != expected.arrays.keys():

@@ -15,6 +15,7 @@ from pipeline.snapshots.format import Snapshot
 from pipeline.snapshots.store import Saved
 from schemas.alert import AlertEvent, encode_alert
 from schemas.config import Config
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter, encode_dead_letter
 from tests.simulation.broker import Broker, Record, Send
 from tests.simulation.disk import Disk, Fs, Killed
@@ -60,6 +61,7 @@ class Worker:
         self.pending: list[Send] = []  # sent and not acknowledged
         self.loop = Loop()
         self.tasks: dict[str, asyncio.Task[Any]] = {}
+        self._told = 0  # of the control topic
         store = CheckedStore(Path("/snapshots"), "group", Fs(disk, self._step), read_again_after_s=(0.0,))
         store._writer = name  # a random one would make a trace differ from run to run
         self.keeper = keeper(made, self, store)
@@ -196,6 +198,13 @@ class Worker:
         result = work()
         await self._pause("thread done")
         return result
+
+    async def controls(self, whole: bool) -> Sequence[Control]:
+        await self._pause("controls")
+        there = [control for at_s, control in self.broker.controls if at_s <= self.broker.now_s]
+        new, self._told = there[self._told :], len(there)
+        await self._pause("controls known")
+        return new
 
     def end(self, tp: TP) -> int | None:
         return self.broker.end(tp)

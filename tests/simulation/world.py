@@ -10,7 +10,7 @@ from pipeline.keeper import Keeper
 from pipeline.partition import TP
 from tests.simulation.broker import Broker, Record
 from tests.simulation.disk import Disk, Killed
-from tests.simulation.streams import SILENCE_S, STALE_AFTER_S, T0, TOPIC, config_of, oracle, records
+from tests.simulation.streams import CONTROLS, SILENCE_S, STALE_AFTER_S, T0, TOPIC, config_of, controls, oracle, records
 from tests.simulation.verdict import Wrong, check_commits, check_published, check_state
 from tests.simulation.worker import EXPECTED_ENDS, Worker
 
@@ -23,6 +23,7 @@ FAULTS = {
     "disk full": 0.02,
     "corruption": 0.02,
     "retention": 0.02,
+    "heed": 0.05,  # a look at what people say
     "tick": 0.06,
     "lost": 0.3,  # of each unacknowledged send when its worker dies
     "delayed": 0.3,
@@ -72,6 +73,9 @@ class World:
         self._pace_s = (self.last_s - T0) / (ROUNDS * 0.055)
         for _ in range(rng.choice((1, 2, 2, 3))):
             self.spawn()
+        if rng.random() < CONTROLS:
+            self.broker.controls = controls(self.number, self.silent)
+            self.faults["heed"] = 0.2
 
     # The schedule ----------------------------------------------------------------------------------------------------
 
@@ -161,6 +165,7 @@ class World:
             "agent": worker.agent,
             "checkpoint": worker.keeper.checkpoint,
             "tick": worker.keeper.tick,
+            "heed": worker.keeper.heed,
             "revoke": worker.revoke,
             "assign": worker.assign,
         }[kind]
@@ -298,6 +303,11 @@ class World:
             if not worker.paused:
                 self.start(worker, "tick")
 
+    def _heed(self) -> None:
+        for worker in self.workers:
+            if not worker.paused:
+                self.start(worker, "heed")
+
     _actions: ClassVar[dict[str, Callable[["World"], None]]] = {
         "power cut": _power_cut,
         "zombie": _zombie,
@@ -307,6 +317,7 @@ class World:
         "corruption": _corrupt,
         "retention": _retain,
         "tick": _tick,
+        "heed": _heed,
     }
 
     # The end ---------------------------------------------------------------------------------------------------------
@@ -314,6 +325,7 @@ class World:
     def calm(self) -> None:
         """No more faults: what lives goes on, and all that Kafka has is applied, published and saved."""
         self.counts["decided by time"] += sum(map(len, self.broker.group.decided.values()))
+        self.counts["said by people"] += sum(map(len, self.broker.group.admitted.values()))
         self.say("world", "calm")
         self.faults, self.disk.full, self.disk.eio = {}, False, 0.0
         self.broker.now_s = max(
@@ -370,8 +382,17 @@ class World:
         check_commits(self.broker, self.disk, self.rotten)
 
     def check(self) -> None:
-        decided = self.broker.group.decided
-        expected = {tp: oracle(self.number, tp.partition, self.silent, tuple(decided[tp].items())) for tp in self.tps}
+        group = self.broker.group
+        expected = {
+            tp: oracle(
+                self.number,
+                tp.partition,
+                self.silent,
+                tuple(group.decided[tp].items()),
+                tuple(group.admitted[tp].items()),
+            )
+            for tp in self.tps
+        }
         check_published(self.broker, list(expected.values()))
         for topic in ("alerts", "dead-letters"):
             self.counts[topic] += len(self.broker.seen[topic])

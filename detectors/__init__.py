@@ -6,14 +6,18 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.forecast import Forecast
 from detectors.river_model import River
 from detectors.threshold import Threshold
+from detectors.trend import Trend
 from schemas.levels import Border
 
 KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
     "baseline": Baseline,
     "river": River,
+    "trend": Trend,
+    "forecast": Forecast,
 }
 """By the name that a rule's `detector:` has."""
 

@@ -28,8 +28,10 @@ SCALE = np.dtype(
     [
         *BUCKET_FIELDS,
         *HOLT_FIELDS,
+        ("high", "f8"),  # highest value of the open bucket
+        ("reach", "f8"),  # how far the highest value of a bucket usually is over its mean
         ("broken", "f8"),  # the most that a forecast rise fell short of, fading
-        ("top", "f8"),  # highest level seen, fading towards the level
+        ("top", "f8"),  # highest value seen, fading
         ("past_slot", "f8"),  # number of the newest twelfth of a horizon in `past`
         ("level", "f8"),  # now, by the line
         ("known", "f8"),  # 1: `level` is one
@@ -48,8 +50,8 @@ FILLED = BUCKETS // 2  # buckets of the window that must have values, at least a
 SHORT = BUCKETS // 3  # newest buckets that are the short window
 SHORT_FILLED = 3
 FADE_S = 14 * 86_400.0  # after so long a broken forecast counts by 1 / e: two weekly rotations are remembered
+REACH_WEIGHT = 0.01  # of a bucket
 MARGIN = 1.25  #
-NOVEL = 1.0  # share of it that counts above the highest level seen: what came back before came back from below
 INTERVAL = 0.8  # chance that earliest..latest is right, as far as the scatter about the line tells
 BACK = 0.5  # of the border: below it the alert clears
 CALM = 3.0  # |deviation| below which an alert clears, unless the rule says otherwise
@@ -219,14 +221,16 @@ def _run(
                 row.start_s = t[i]
                 s.top = s.past_slot = -math.inf
                 pasts[k, j, :, :] = math.nan
-            mean = s.mean
+            mean, high = s.mean, s.high
             if take(s, rings[k, j], widths_s[j], t[i], value) > 0:
                 n = closed(s, rings[k, j], places, values)
                 # Holt's step is a bucket: the closed one comes so many after the one before.
+                s.reach += max(REACH_WEIGHT, 1.0 / (s.holt_count + 1.0)) * (high - mean - s.reach)
                 holt(s, mean, float(places[n - 1] - places[n - 2]) if n > 1 else 1.0)
                 ready = t[i] - row.start_s >= settings[2]
-                _look(s, pasts[k, j], t[i], widths_s[j], ready, places, values, n, pairs, left, settings)
+                _look(s, pasts[k, j], t[i], widths_s[j], ready, high, places, values, n, pairs, left, settings)
                 told = True
+            s.high = max(s.high, value) if s.count > 1.0 else value
         best = scales[k, 0]
         passed = best.passed
         for j in range(1, len(widths_s)):
@@ -250,6 +254,7 @@ def _look(
     t: float,
     width_s: float,
     ready: bool,
+    high: float,
     places: Any,
     values: Any,
     n: int,
@@ -269,7 +274,7 @@ def _look(
     slope = middle(pairs, m)
     raised, scatter = dependence(places, values, n, slope, left)
     _, variance = kendall(values, n)
-    low, high = interval(pairs, m, z, variance * raised)
+    low, steep = interval(pairs, m, z, variance * raised)
     first = n
     while first > 0 and places[first - 1] >= -SHORT:
         first -= 1
@@ -279,7 +284,8 @@ def _look(
         newest = middle(pairs, slopes(places[first:], values[first:], short, pairs))
         for i in range(short):
             left[i] = values[first + i] - newest * places[first + i]
-        level = float(np.median(left[:short]))
+        # A burst's slope would carry the line far beyond anything seen.
+        level = min(max(float(np.median(left[:short])), np.min(values[first:n])), np.max(values[first:n]))
     steps = horizon_s / width_s
     rise = min(slope, newest) * steps if by_slope else math.inf
     if by_holt:
@@ -289,17 +295,17 @@ def _look(
 
     fade = math.exp(-width_s / FADE_S)
     _compare(s, past, t, horizon_s, level, rise, fade)
-    novel = level > s.top
-    s.top = max(level, level + fade * (s.top - level) if s.top > -math.inf else level)
+    new = min(max((limit - level) / (limit - s.top), 0.0), 1.0) if s.top < level else 1.0
+    s.top = max(high, high + fade * (s.top - high) if s.top > -math.inf else high)
     s.level, s.known = level, 1.0
     if rise <= 0.0 or not ready:
         return
-    gap = max(limit - level, TINY)
+    gap = max(limit - level - s.reach, TINY)
     s.near = min(rise / gap, SCORE_MAX * HELD)
-    s.sure = min(max(rise - s.broken * MARGIN * (NOVEL if novel else 1.0), 0.0) / gap, SCORE_MAX * HELD)
+    s.sure = min(max(rise - s.broken * MARGIN * new, 0.0) / gap, SCORE_MAX * HELD)
     likely = gap / rise
     s.times = packed(
-        min(gap / (max(high, rise / steps) * steps), likely),
+        min(gap / (max(steep, rise / steps) * steps), likely),
         likely,
         max(gap / (min(low, rise / steps) * steps), likely),
     )

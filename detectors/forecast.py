@@ -103,7 +103,7 @@ class Forecast(Detector):
     >>> rows = np.zeros(len(x), np.int64)
     >>> forecast.update(rows, np.zeros(len(x), np.bool_), 1.7e9 + 60.0 * minute, x, out)
     >>> 3280 - int(np.flatnonzero(out["score"] >= 1.0)[0])  # minutes between the alert and the limit
-    233
+    218
     """
 
     kind: ClassVar[str] = "forecast"
@@ -270,16 +270,11 @@ def _look(
         return
     last = values[n - 1]
     s.passed = 1.0 if last > limit or (at_border and last == limit) else 0.0
-    m = slopes(places, values, n, pairs)
-    slope = middle(pairs, m)
-    raised, scatter = dependence(places, values, n, slope, left)
-    _, variance = kendall(values, n)
-    low, steep = interval(pairs, m, z, variance * raised)
     first = n
     while first > 0 and places[first - 1] >= -SHORT:
         first -= 1
     short = n - first
-    level, newest = last, slope
+    level, newest, low, steep, rise = last, math.inf, 0.0, 0.0, 0.0
     if short >= SHORT_FILLED:
         newest = middle(pairs, slopes(places[first:], values[first:], short, pairs))
         for i in range(short):
@@ -287,12 +282,18 @@ def _look(
         # A burst's slope would carry the line far beyond anything seen.
         level = min(max(float(np.median(left[:short])), np.min(values[first:n])), np.max(values[first:n]))
     steps = horizon_s / width_s
-    rise = min(slope, newest) * steps if by_slope else math.inf
-    if by_holt:
-        rise = min(rise, s.holt_trend * ahead(steps))
-    if low <= 0.0 or newest <= 0.0 or rise <= NOISE * abs(level):
-        rise = 0.0
-
+    order, variance = kendall(values, n)
+    # Without this many rising pairs Sen's interval holds 0: most buckets need no slopes at all.
+    if newest > 0.0 and order > z * math.sqrt(variance):
+        m = slopes(places, values, n, pairs)
+        slope = middle(pairs, m)
+        raised, _ = dependence(places, values, n, slope, left)
+        low, steep = interval(pairs, m, z, variance * raised)
+        rise = min(slope, newest) * steps if by_slope else math.inf
+        if by_holt:
+            rise = min(rise, s.holt_trend * ahead(steps))
+        if low <= 0.0 or rise <= NOISE * abs(level):
+            rise = 0.0
     fade = math.exp(-width_s / FADE_S)
     _compare(s, past, t, horizon_s, level, rise, fade)
     new = min(max((limit - level) / (limit - s.top), 0.0), 1.0) if s.top < level else 1.0

@@ -17,7 +17,7 @@ CORRELATION_MAX = 0.7  # so that a rise without a single step back stays signifi
 
 @compiled
 def slopes(places: Any, values: Any, n: int, pairs: Any) -> int:
-    """All pairwise slopes of the first n points, sorted, into `pairs` (room for n (n - 1) / 2); returns their number.
+    """All pairwise slopes of the first n points into `pairs` (room for n (n - 1) / 2); returns their number.
 
     places: rising.
     """
@@ -26,14 +26,13 @@ def slopes(places: Any, values: Any, n: int, pairs: Any) -> int:
         for i in range(j):
             pairs[m] = (values[j] - values[i]) / (places[j] - places[i])
             m += 1
-    pairs[:m].sort()
     return m
 
 
 @compiled
-def middle(ordered: Any, m: int) -> float:
-    """The median of the first m > 0 sorted numbers."""
-    return float(0.5 * (ordered[(m - 1) // 2] + ordered[m // 2]))
+def middle(numbers: Any, m: int) -> float:
+    """The median of the first m > 0 numbers."""
+    return float(np.median(numbers[:m]))
 
 
 @compiled
@@ -78,7 +77,8 @@ def certainty(s: float, variance: float) -> float:
 
 @compiled
 def interval(pairs: Any, m: int, z: float, variance: float) -> tuple[float, float]:
-    """Sen's interval of the slope: the pairwise slopes z standard deviations of S off their middle."""
+    """Sen's interval of the slope: the pairwise slopes z standard deviations of S off their middle. Sorts `pairs`."""
+    pairs[:m].sort()
     c = z * math.sqrt(max(variance, 0.0))
     low = min(max(round((m - c) / 2.0) - 1, 0), m - 1)
     high = min(max(round((m + c) / 2.0), 0), m - 1)

@@ -36,8 +36,8 @@ STATE = np.dtype(
 """One series. All f8, so that a row is cleared through one plain view; all zero: never seen."""
 
 FILLED = BUCKETS // 2  # buckets of the window that must have values
-USUAL_TIMES = 4.0  # a random walk goes so many times its mean change in one window of a thousand
-SCATTER_TIMES = 2.0  # a change that is lost in the scatter about its own line is nothing to wake up for
+USUAL_TIMES = 5.0  # white noise and random walks go so many times their mean change once in thousands of windows
+SCATTER_TIMES = 3.0  # a change that is lost in the scatter about its own line is nothing to wake up for
 USUAL_WEIGHT = 1.0 / (20.0 * BUCKETS)  # of a change in `usual`, after the first 20 windows
 USUAL_BOUND = 3.0  # times `usual`: one trend moves it by no more
 BACK = 0.5  # of the border: below it a trend is over
@@ -176,7 +176,7 @@ def _look(s: Any, t: float, places: Any, values: Any, n: int, pairs: Any, left: 
     slope = middle(pairs, slopes(places, values, n, pairs))
     raised, scatter = dependence(places, values, n, slope, left)
     change = slope * (BUCKETS - 1.0)
-    centre = middle(_ordered(values, n, left), n) + slope * (places[0] - places[n // 2])
+    centre = middle(values, n) + slope * (places[0] - places[n // 2])
     least = max(min_change, min_change_relative * abs(centre), NOISE * abs(centre)) + TINY
     border = max(USUAL_TIMES * s.usual, SCATTER_TIMES * SIGMA * scatter, least)
     if t - s.start_s >= history_s:
@@ -191,10 +191,3 @@ def _look(s: Any, t: float, places: Any, values: Any, n: int, pairs: Any, left: 
     s.changes += 1.0
     bounded = min(abs(change), USUAL_BOUND * s.usual) if s.changes > BUCKETS and s.usual > 0.0 else abs(change)
     s.usual += max(USUAL_WEIGHT, 1.0 / s.changes) * (bounded - s.usual)
-
-
-@compiled
-def _ordered(values: Any, n: int, room: Any) -> Any:
-    room[:n] = values[:n]
-    room[:n].sort()
-    return room

@@ -2,7 +2,7 @@
 
 Months of a value a minute or every five: random walks, days and weeks, cron bursts, sawtooth. The limit lies a little
 above all that the series does by itself (a tenth of its range), so that near misses are among them. Into copies of the
-same series comes a ramp that reaches the limit: straight, quickening or with steps, within 90 minutes to a day.
+same series comes a ramp that reaches the limit: straight, quickening or with steps, within two hours to a day.
 """
 
 from collections.abc import Callable
@@ -117,7 +117,7 @@ def alerts(kind: str, params: dict[str, Any], t: Floats, x: Floats) -> Alerts:
 def ramp(rng: Rng, t: Floats, x: Floats, limit: float) -> tuple[Floats, float]:
     """`x` with a rise that brings it to the limit, and when that begins, Unix s; it stays there for two hours."""
     begin = START_S + rng.uniform(5.0, DAYS - 3.0) * DAY_S
-    length = 3600.0 * np.exp(rng.uniform(np.log(1.5), np.log(24.0)))
+    length = 3600.0 * np.exp(rng.uniform(np.log(2.0), np.log(24.0)))
     share = np.clip((t - begin) / length, 0.0, (length + 7200.0) / length)
     at = int(np.searchsorted(t, begin))
     shape = rng.choice(["straight", "quickening", "steps"])

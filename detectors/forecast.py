@@ -201,7 +201,7 @@ def _run(
     parts = scales.view(np.float64).reshape((len(series), -1))
     places, values, left = np.empty(BUCKETS), np.empty(BUCKETS), np.empty(BUCKETS)
     pairs = np.empty(BUCKETS * (BUCKETS - 1) // 2)
-    widths_s, side, limit = settings[0], settings[3], settings[3] * settings[4]
+    widths_s, side = settings[0], settings[3]
     for i in range(len(rows)):
         k = rows[i]
         if fresh[i]:

@@ -60,7 +60,7 @@ PRESETS: dict[str, Preset] = {
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "2m",
         },
-        "Any unit. Faster is never wrong, and nobody feels less than a fifth; for 2 minutes, as one slow query is none.",
+        "Any unit. Faster is never wrong, and nobody feels less than a fifth; for 2 minutes, one slow query is none.",
     ),
     "error_ratio": Preset(
         {

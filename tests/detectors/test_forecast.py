@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from benchmarks.quality.trends import SHAPES, START_S, alerts
 from detectors.base import Floats, Point
-from detectors.forecast import SCORE_MAX, STATE, Forecast, Params, packed, unpacked
+from detectors.forecast import STATE, Forecast, Params, packed, unpacked
 from detectors.holt import DAMPING, HOLT_FIELDS, LEVEL_WEIGHT, TREND_WEIGHT, ahead, holt
+from detectors.pulse import SCORE_MAX
 from schemas.levels import Border
 from tests.detectors.streams import Events, judge, make, mixed, run
 from tests.detectors.streams import cuts as cut_places

@@ -46,6 +46,8 @@ bench: $(SETUP) ## Benchmarks beside their rivals, as the documentation quotes t
 	@$(PYTHON) -m benchmarks.throughput $(ARGS)
 	@$(PYTHON) -m benchmarks.desk
 	@$(PYTHON) -m benchmarks.desk --group-by series
+	@if [ -n "$$TIDEGAUGE_DATA" ]; then $(PYTHON) -m benchmarks.quality --halves; \
+	else echo "quality of detection: left out, TIDEGAUGE_DATA names no folder of labelled series (docs/quality.md)"; fi
 
 bench-quick: $(SETUP) ## The same in a minute: for a look, not for quoting
 	@scripts/prerequisites.sh broker

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.common import ROOT, console
+from benchmarks.quality.report import Row
 from benchmarks.results import FOLDER
 
 Result = dict[str, Any]
@@ -50,6 +51,8 @@ def markdown(file: Path) -> str:
 
 
 def _size(parameters: dict[str, Any]) -> str:
+    if "parts" in parameters:
+        return f"rules: {parameters['config']}"
     if "faults" in parameters:
         return f"{len(parameters['faults'])} faults in one run, {parameters['rate']:,.0f} records a second"
     return f"{parameters['series']:,} series, {parameters['runs']} runs"
@@ -144,6 +147,19 @@ def _desk(result: Result) -> list[str]:
 _TIMES = ("p50_ms", "p99_ms", "max_ms")
 
 
+def _quality(result: Result) -> list[str]:
+    rows = []
+    for name, part in result["parts"].items():
+        rows += ["", f"**{name}**", "", "| measure | floor | goal | measured | even half | odd half |"]
+        rows.append("|---|--:|--:|--:|--:|--:|")
+        rows += [f"| {' | '.join((row.measure, row.floor, row.goal, *row.cells()))} |" for row in map(_row, part)]
+    return rows[1:]
+
+
+def _row(line: dict[str, Any]) -> Row:
+    return Row(**{**line, "figures": tuple(line["figures"])})
+
+
 @dataclass(frozen=True)
 class Made:
     """A table: the rows of a result, the page in docs/ that shows it, and the command that makes the result."""
@@ -158,6 +174,7 @@ TABLES = {
     "engine": Made(_engine, "benchmarks.md", "python -m benchmarks.engine"),
     "snapshot_cost": Made(_snapshot_cost, "benchmarks.md", "python -m benchmarks.snapshot_cost"),
     "desk": Made(_desk, "benchmarks.md", "python -m benchmarks.desk"),
+    "quality": Made(_quality, "quality.md", "python -m benchmarks.quality --data DIR"),
     "chaos": Made(_chaos, "guarantees.md", "make chaos"),
 }
 

@@ -7,8 +7,10 @@ from pydantic import BaseModel
 from detectors.absent import Absent
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.forecast import Forecast
 from detectors.river_model import River
 from detectors.threshold import Threshold
+from detectors.trend import Trend
 from schemas.levels import Border
 
 KINDS: dict[str, type[Detector]] = {
@@ -16,6 +18,8 @@ KINDS: dict[str, type[Detector]] = {
     "baseline": Baseline,
     "river": River,
     "absent": Absent,
+    "trend": Trend,
+    "forecast": Forecast,
 }
 """By the name that a rule's `detector:` has."""
 

@@ -12,6 +12,7 @@ from schemas.config.desk.alertmanager import AlertmanagerPart
 from schemas.config.desk.own import OwnPart
 from schemas.config.desk.routes import desk_without_route
 from schemas.config.errors import ConfigError
+from schemas.config.presets import PRESETS
 from schemas.config.rules import Rule
 from schemas.config.section import Section
 from schemas.config.values import Bootstrap, Budget, Duration, InputFormat, LevelAt, Match, Topic, level_shorthand
@@ -166,6 +167,12 @@ class FileRule(Section):
     match: Match = Field(
         description='Which series: a PromQL selector such as `cpu_usage{host=~"web-.*"}`; its regular expressions '
         "are RE2 and match the whole label. `{}` is every series."
+    )
+    preset: str | None = Field(
+        default=None,
+        description="Kind of metric: brings detector, levels and timers, as docs/detectors.md lists. What the rule "
+        "writes itself stands over it.",
+        json_schema_extra={"enum": list(PRESETS)},
     )
     detector: str | None = Field(default=None, description="Detector of the levels that don't name their own.")
     params: dict[str, object] | None = Field(

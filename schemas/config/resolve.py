@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.config.borders import common_value, opposite, same_direction, within
 from schemas.config.errors import Path, shown, suggestion
 from schemas.config.models import FileLevel, FileRule
+from schemas.config.presets import PRESETS
 from schemas.config.rules import DetectorSpec, Level, Rule, hash_of
 from schemas.config.values import border_of
 from schemas.config.words import keys_at, plain_words, without_alternatives
@@ -25,6 +26,37 @@ CLEAR_DEVIATION = 3.0  # robust sigmas within which a scored alert clears, unles
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _RESERVED = ("alertname", "metric", "__name__")
 _TEXT_CHARS_MAX = 4_096
+
+
+def with_preset(rule: FileRule) -> FileRule:
+    """The rule with what its preset brings where it says nothing itself: key by key, in `levels` and `params` too.
+
+    A rule that names another detector takes only the preset's timers: levels and settings belong to the detector.
+    """
+    keys = dict(PRESETS[rule.preset or ""].keys)
+    if rule.detector not in (None, keys["detector"]):
+        for key in ("detector", "params", "levels"):
+            keys.pop(key, None)
+    brought = FileRule.model_validate_json(json.dumps({"name": rule.name, "match": "{}"} | keys))
+    update: dict[str, object] = {
+        name: getattr(brought, name) for name in brought.model_fields_set - rule.model_fields_set - {"name", "match"}
+    }
+    if rule.levels and brought.levels:
+        own = rule.levels
+        update["levels"] = brought.levels.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+    if rule.params is not None and brought.params is not None:
+        update["params"] = _over(rule.params, brought.params)
+    return rule.model_copy(update=update)
+
+
+def _over(written: Mapping[str, object], brought: Mapping[str, object]) -> dict[str, object]:
+    """`written` key by key over `brought`, and so within."""
+    both = {**brought, **written}
+    for name, inner in written.items():
+        under = brought.get(name)
+        if isinstance(inner, dict) and isinstance(under, dict):
+            both[name] = _over(inner, under)
+    return both
 
 
 class Resolver:
@@ -44,6 +76,10 @@ class Resolver:
 
     def rule(self, rule: FileRule, at: Path, stale_after_s: float) -> Rule | None:
         """None where anything in it was reported."""
+        if rule.preset is not None and rule.preset not in PRESETS:
+            self._report((*at, "preset"), f"no preset {shown(rule.preset)}; {suggestion(rule.preset, PRESETS)}")
+            return None
+        rule = with_preset(rule) if rule.preset is not None else rule
         self._texts(rule.labels, (*at, "labels"), reserved=_RESERVED)
         self._texts(rule.annotations, (*at, "annotations"), reserved=())
         specs: list[tuple[str, BaseModel, list[Border]]] = []
@@ -112,7 +148,7 @@ class Resolver:
         return [(name, given[name], (*levels_at, name)) for name in LEVELS if name in given]
 
     def _missing_detector(self, at: Path) -> None:
-        if not self._broken((*at, "detector")):
+        if not self._broken((*at, "detector")) and not self._broken((*at, "preset")):
             self._report((*at, "detector"), f"missing; write one of {', '.join(sorted(self._params_of))}")
 
     def _known_kind(self, kind: str, at: Path) -> bool:

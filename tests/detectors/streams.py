@@ -19,7 +19,10 @@ BORDERS = {
     "value": (Border.parse("> 80"), Border.parse("> 95")),
 }
 # Where the default is slow, or something must be named. A kind that is missing here runs with its defaults.
-QUICK: dict[str, dict[str, Any]] = {"river": {"model": "GaussianScorer", "warm_up": 100}}
+QUICK: dict[str, dict[str, Any]] = {
+    "river": {"model": "GaussianScorer", "warm_up": 100},
+    "forecast": {"limit": "< -1", "history": 0.0},
+}
 
 
 @dataclass(frozen=True)

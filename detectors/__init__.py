@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.range import Range
+from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
 from detectors.threshold import Threshold
 from schemas.levels import Border
@@ -13,6 +15,8 @@ from schemas.levels import Border
 KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
     "baseline": Baseline,
+    "rate_of_change": RateOfChange,
+    "range": Range,
     "river": River,
 }
 """By the name that a rule's `detector:` has."""

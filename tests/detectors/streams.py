@@ -18,7 +18,11 @@ BORDERS = {
     "value": (Border.parse("> 80"), Border.parse("> 95")),
 }
 # Where the default is slow, or something must be named. A kind that is missing here runs with its defaults.
-QUICK: dict[str, dict[str, Any]] = {"river": {"model": "GaussianScorer", "warm_up": 100}}
+QUICK: dict[str, dict[str, Any]] = {
+    "river": {"model": "GaussianScorer", "warm_up": 100},
+    "rate_of_change": {"limit": 20.0, "unit": "percent", "over": 3600.0},
+    "range": {"warm_up": 60, "warm_up_time": 600.0},
+}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.changepoint import Changepoint
 from detectors.range import Range
 from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
@@ -17,6 +18,7 @@ KINDS: dict[str, type[Detector]] = {
     "baseline": Baseline,
     "rate_of_change": RateOfChange,
     "range": Range,
+    "changepoint": Changepoint,
     "river": River,
 }
 """By the name that a rule's `detector:` has."""

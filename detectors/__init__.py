@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
 from detectors.changepoint import Changepoint
+from detectors.drift import Drift
 from detectors.range import Range
 from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
@@ -19,6 +20,7 @@ KINDS: dict[str, type[Detector]] = {
     "rate_of_change": RateOfChange,
     "range": Range,
     "changepoint": Changepoint,
+    "drift": Drift,
     "river": River,
 }
 """By the name that a rule's `detector:` has."""

@@ -7,7 +7,11 @@ from pydantic import BaseModel
 from detectors.absent import Absent
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.changepoint import Changepoint
+from detectors.drift import Drift
 from detectors.forecast import Forecast
+from detectors.range import Range
+from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
 from detectors.threshold import Threshold
 from detectors.trend import Trend
@@ -16,6 +20,10 @@ from schemas.levels import Border
 KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
     "baseline": Baseline,
+    "rate_of_change": RateOfChange,
+    "range": Range,
+    "changepoint": Changepoint,
+    "drift": Drift,
     "river": River,
     "absent": Absent,
     "trend": Trend,

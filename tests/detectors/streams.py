@@ -22,6 +22,10 @@ BORDERS = {
 QUICK: dict[str, dict[str, Any]] = {
     "river": {"model": "GaussianScorer", "warm_up": 100},
     "forecast": {"limit": "< -1", "history": 0.0},
+    "rate_of_change": {"limit": 20.0, "unit": "percent", "over": 3600.0},
+    "changepoint": {"warm_up": 60},
+    "drift": {"warm_up": 60, "season": "none"},
+    "range": {"warm_up": 60, "warm_up_time": 600.0},
 }
 
 

@@ -16,6 +16,7 @@ rules:
     match: '{}'
     detector: bar
     levels: {warning: 1.0, critical: 4.0}
+    back_off: false
   - name: fixed
     match: '{}'
     detector: threshold

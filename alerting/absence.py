@@ -100,9 +100,8 @@ def walk_silence(
             at_s = t[i]
             for k in range(len(levels)):
                 if levels[k].rank == cell.rank:
-                    at_s = max(
-                        at_s, _deadline_s(cell, last_s, levels[k].after_s)
-                    )  # the point may be older than what a tick decided
+                    # The point may be older than what a tick decided.
+                    at_s = max(at_s, _deadline_s(cell, last_s, levels[k].after_s))
             _leave(cell)
             _write(cell, 0, at_s, gap_s[i], out[n])
             out[n].event, out[n].row, out[n].silent = i, rows[i], False

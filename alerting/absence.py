@@ -13,6 +13,7 @@ from alerting.lifecycle import Record, Records, State
 from schemas.compiled import compiled
 
 DEADLINE = np.dtype([("rank", "i8"), ("after_s", "f8")])
+APART_S = 0.001  # between the end of an episode and the next: as exact as event times are told
 _FIRING, _RESOLVED = int(State.FIRING), int(State.RESOLVED)
 
 
@@ -42,6 +43,16 @@ def _leave(cell: Record) -> None:
 
 
 @compiled
+def _deadline_s(cell: Record, last_s: float, after_s: float) -> float:
+    """When silence since `last_s` opens a level: after the end of the episode before, so that its id is another one.
+
+    A point that came late ended that one at its own deadline, which may lie behind this one's.
+    """
+    at_s = last_s + after_s
+    return at_s if at_s > cell.ended_s else cell.ended_s + APART_S
+
+
+@compiled
 def _pass_time(levels: Records, idle_after_s: float, cell: Record, last_s: float, now_s: float, out: Records) -> int:
     """What has happened by `now_s` to an alert whose series spoke last at `last_s`; at most four transitions."""
     if cell.ended_s >= last_s + idle_after_s:
@@ -49,10 +60,9 @@ def _pass_time(levels: Records, idle_after_s: float, cell: Record, last_s: float
     n = 0
     for k in range(len(levels)):
         after_s = levels[k].after_s
-        if levels[k].rank > cell.rank and now_s - last_s > after_s and after_s < idle_after_s:
-            at_s = last_s + after_s
-            if cell.rank == 0:
-                at_s = max(at_s, cell.ended_s)  # a point that came late ended the episode before, at its own deadline
+        at_s = _deadline_s(cell, last_s, after_s)
+        is_over = now_s - last_s > after_s and now_s > at_s
+        if levels[k].rank > cell.rank and is_over and after_s < idle_after_s:
             cell.state[k], cell.since_s[k] = _FIRING, at_s
             _write(cell, levels[k].rank, at_s, after_s, out[n])
             n += 1
@@ -90,9 +100,10 @@ def walk_silence(
             at_s = t[i]
             for k in range(len(levels)):
                 if levels[k].rank == cell.rank:
-                    at_s = max(at_s, last_s + levels[k].after_s)  # the point may be older than what a tick decided
+                    # The point may be older than what a tick decided.
+                    at_s = max(at_s, _deadline_s(cell, last_s, levels[k].after_s))
             _leave(cell)
-            _write(cell, 0, max(at_s, cell.starts_at_s), gap_s[i], out[n])
+            _write(cell, 0, at_s, gap_s[i], out[n])
             out[n].event, out[n].row, out[n].silent = i, rows[i], False
             n += 1
     return n
@@ -123,5 +134,7 @@ def due(
     for rank in range(4):
         worse = levels["after_s"][(levels["rank"] > rank) & (levels["after_s"] < idle_after_s)]
         after_s[rank] = worse.min() if len(worse) else idle_after_s if rank else np.inf
-    gone = cells["ended_s"] >= last_t + idle_after_s
-    return np.flatnonzero(~gone & (now_s - last_t > after_s[cells["rank"]]))
+    waits_s, ended_s = after_s[cells["rank"]], cells["ended_s"]
+    at_s = np.where(last_t + waits_s > ended_s, last_t + waits_s, ended_s + APART_S)
+    gone = ended_s >= last_t + idle_after_s
+    return np.flatnonzero(~gone & (now_s - last_t > waits_s) & (now_s > at_s))

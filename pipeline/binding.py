@@ -179,16 +179,19 @@ class Binding:
         rows = np.flatnonzero(self.cells["rank"][: self.rows])
         return rows[now_s - last_t[self.series_of[rows]] > self.stale_after_s]
 
+    def pass_time(self, cells: Records, last_t: Floats, now_s: float, out: Records) -> int:
+        """Takes `cells`, whose series' newest points are at `last_t`, to `now_s`; how many were written to `out`."""
+        if self.deadlines is not None:
+            return pass_time(self.deadlines, self.idle_after_s, cells, last_t, now_s, out)
+        return end_silent(self.levels, self.stale_after_s, cells, last_t, now_s, out)
+
     def advance(self, now_s: float, last_t: Floats) -> list[Record]:
         """Takes silent series' alerts to event time `now_s`; returns the transitions."""
         rows = self.silent(now_s, last_t)
         if not len(rows):
             return []
         cells, theirs, out = self.cells[rows], last_t[self.series_of[rows]], np.zeros(4 * len(rows) + 1, TRANSITION)
-        if self.deadlines is not None:
-            n = pass_time(self.deadlines, self.idle_after_s, cells, theirs, now_s, out)
-        else:
-            n = end_silent(self.levels, self.stale_after_s, cells, theirs, now_s, out)
+        n = self.pass_time(cells, theirs, now_s, out)
         self.cells[rows] = cells
         out["row"][:n] = rows[out["row"][:n]]
         return list(out[:n])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from alerting.lifecycle import TRANSITION, end_silent
+from alerting.lifecycle import TRANSITION
 from pipeline.engine import Batch, Engine
 from schemas.config import Config
 from schemas.selector import Selector
@@ -20,4 +20,4 @@ def compile_all(config: Config) -> None:
     for start_s in (0.0, config.limits.idle_after_s * 2):  # the second batch also starts its series fresh
         shard.apply(Batch(series, start_s + np.arange(4.0), np.arange(4.0)))
     for binding in shard.bindings:
-        end_silent(binding.levels, 0.0, binding.cells[:0], np.zeros(0), 0.0, np.zeros(1, TRANSITION))
+        binding.pass_time(binding.cells[:0], np.zeros(0), 0.0, np.zeros(1, TRANSITION))

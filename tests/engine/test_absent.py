@@ -92,6 +92,22 @@ def test_a_point_that_comes_late_ends_it_no_earlier_than_it_began() -> None:
     assert again[0].id != end.id
 
 
+def test_episodes_that_late_points_cut_short_never_share_an_id() -> None:
+    """A tick knew of 20 minutes of silence; then come points from within them, each silent for long again."""
+    shard = shard_of()
+    apply(shard, [(1, T0, 7.0)])
+    found = shard.advance(T0 + 1200)
+    for i, late_s in enumerate((10.0, 400.0, 401.0, 905.0), 1):
+        found += apply(shard, [(1, T0 + late_s, 8.0)], i)
+        assert shard.has_silent(T0 + 1200) == (late_s < 900.0)
+        found += shard.advance(T0 + 1200)
+        assert not shard.has_silent(T0 + 1200)
+    keys = [(e.id, e.seq) for e in found]
+    assert len(set(keys)) == len(keys)
+    times = [(e.at, e.seq) for e in found]
+    assert [at for at, _ in times] == sorted(at for at, _ in times)
+
+
 def test_a_series_that_was_never_seen_is_not_missed() -> None:
     shard = shard_of()
     shard.intern("m1", {})

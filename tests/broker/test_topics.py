@@ -20,7 +20,7 @@ kafka: {{bootstrap: "{bootstrap}"}}
 inputs: [{{topic: {name}-in, keyed_by_series: {keyed}}}]
 topics:
   {{alerts: {name}-a, state: {name}-s, dead_letters: {name}-d, incidents: {name}-i, changes: {name}-c,
-    workers: {name}-w}}
+    workers: {name}-w, control: {name}-control}}
 rules: [{{name: high, match: cpu, detector: threshold, levels: {{warning: "> 80"}}}}]
 """
 

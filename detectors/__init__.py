@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.group import GroupDetector
+from detectors.multivariate import Multivariate
 from detectors.river_model import River
 from detectors.threshold import Threshold
 from schemas.levels import Border
@@ -17,8 +19,19 @@ KINDS: dict[str, type[Detector]] = {
 }
 """By the name that a rule's `detector:` has."""
 
-PARAMS: dict[str, type[Settings]] = {kind: detector.Params for kind, detector in KINDS.items()}
-LEVELS_ON: dict[str, Literal["score", "value"]] = {kind: detector.levels_on for kind, detector in KINDS.items()}
+GROUP_KINDS: dict[str, type[GroupDetector]] = {
+    "multivariate": Multivariate,
+}
+"""The same for rules with `group_by`."""
+
+PARAMS: dict[str, type[Settings]] = {
+    **{kind: detector.Params for kind, detector in KINDS.items()},
+    **{kind: detector.Params for kind, detector in GROUP_KINDS.items()},
+}
+LEVELS_ON: dict[str, Literal["score", "value"]] = {
+    **{kind: detector.levels_on for kind, detector in KINDS.items()},
+    **{kind: detector.levels_on for kind, detector in GROUP_KINDS.items()},
+}
 
 
 def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
@@ -26,3 +39,10 @@ def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
     if not isinstance(params, KINDS[kind].Params):
         raise TypeError(f"{kind} takes {KINDS[kind].Params.__name__}, got {type(params).__name__}")
     return KINDS[kind](params, borders)
+
+
+def make_group(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> GroupDetector:
+    """The same for a rule with `group_by`."""
+    if not isinstance(params, GROUP_KINDS[kind].Params):
+        raise TypeError(f"{kind} takes {GROUP_KINDS[kind].Params.__name__}, got {type(params).__name__}")
+    return GROUP_KINDS[kind](params, borders)

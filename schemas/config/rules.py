@@ -51,25 +51,48 @@ class Rule:
     annotations: tuple[tuple[str, str], ...] = ()
     stale_after_s: float = 3600.0
     config_hash: str = ""
+    group_by: tuple[str, ...] | None = None  # labels that tell its groups apart; None: each series for itself
+    align_s: float = 60.0  # width of the buckets of time in which a group's members meet
+
+
+Grouping = tuple[tuple[str, ...], float]  # group_by, align_s
 
 
 def hash_of(
-    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
+    selector: Selector,
+    detectors: tuple[DetectorSpec, ...],
+    levels: tuple[Level, ...],
+    stale_after_s: float,
+    grouping: Grouping | None = None,
 ) -> str:
     """16 hex digits over what decides: which series, levels, settings with defaults, timers. Not names or texts."""
-    return _digest(_decides(selector, detectors, levels, stale_after_s))
+    return _digest(_decides(selector, detectors, levels, stale_after_s, grouping))
 
 
 def deciding_text(rules: Sequence[Rule]) -> str:
     """All rules with what decides in them, as canonical JSON: the config that made a state, no texts, no secrets."""
-    decides = [_decides(rule.selector, rule.detectors, rule.levels, rule.stale_after_s) for rule in rules]
+    decides = [
+        _decides(
+            rule.selector,
+            rule.detectors,
+            rule.levels,
+            rule.stale_after_s,
+            None if rule.group_by is None else (rule.group_by, rule.align_s),
+        )
+        for rule in rules
+    ]
     return _canonical([{"name": rule.name} | one for rule, one in zip(rules, decides, strict=True)])
 
 
 def _decides(
-    selector: Selector, detectors: tuple[DetectorSpec, ...], levels: tuple[Level, ...], stale_after_s: float
+    selector: Selector,
+    detectors: tuple[DetectorSpec, ...],
+    levels: tuple[Level, ...],
+    stale_after_s: float,
+    grouping: Grouping | None,
 ) -> dict[str, object]:
-    return {
+    grouped = {} if grouping is None else {"group_by": grouping[0], "align_s": grouping[1]}
+    return grouped | {
         "match": str(selector),
         "detectors": [[d.kind, d.params.model_dump(mode="json")] for d in detectors],
         "levels": [

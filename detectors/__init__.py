@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
-from detectors.group import GroupDetector
+from detectors.group import GroupDetector, Seat
 from detectors.multivariate import Multivariate
 from detectors.river_model import River
 from detectors.threshold import Threshold
@@ -35,7 +35,10 @@ LEVELS_ON: dict[str, Literal["score", "value"]] = {
 
 
 def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
-    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`."""
+    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`. One of groups comes
+    in a `Seat`."""
+    if kind in GROUP_KINDS:
+        return Seat(make_group(kind, params, borders))
     if not isinstance(params, KINDS[kind].Params):
         raise TypeError(f"{kind} takes {KINDS[kind].Params.__name__}, got {type(params).__name__}")
     return KINDS[kind](params, borders)

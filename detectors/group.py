@@ -6,13 +6,13 @@ row and earlier ones of its group only, whatever batches they come in. Adding on
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Flags, Floats, Point, Records, Rows, Settings
+from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settings
 from schemas.levels import Border
 from schemas.metric import Series
 
@@ -62,21 +62,49 @@ class GroupDetector(ABC):
         """
 
     @abstractmethod
-    def why(self, point: Point, members: Sequence[str]) -> str:
-        """One clause for a person, as `Detector.why`; members: names by number."""
-
-    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
-        """As `Detector.feedback`: False, there is none."""
-        return False
-
-    @property
-    def failure_count(self) -> int:
-        return 0
+    def why(self, point: Point) -> str:
+        """One clause for a person, as `Detector.why`; `point.members` has the members' names."""
 
     @property
     @abstractmethod
     def state(self) -> dict[str, NDArray[np.generic]]:
         """The arrays that are the whole state, first axis = group, second (if any) = member."""
+
+
+class Seat(Detector):
+    """A detector of groups in the place of one of series: its rows are groups. Whoever calls `update` lays the members'
+    values into `given` before, and finds the joint values in `values` after."""
+
+    Params = GroupSettings
+
+    def __init__(self, detector: GroupDetector) -> None:
+        super().__init__(GroupSettings(), detector.borders)
+        self.detector = detector
+        # Of the instance, not of the class: one Seat for every kind.
+        for name in ("kind", "version", "slow_axes", "levels_on"):
+            setattr(self, name, getattr(detector, name))
+        self.given: Floats = np.zeros((0, 0))
+        self.values: Floats = np.zeros(0)
+        self._rows = self._members = 0
+
+    def grow(self, rows: int) -> None:
+        self._rows = rows
+        self.detector.grow(rows, self._members)
+
+    def widen(self, members: int) -> None:
+        self._members = members
+        self.detector.grow(self._rows, members)
+
+    def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
+        self.values = np.full(len(rows), np.nan)
+        self.detector.update(rows, fresh, t, self.given, self.values, out)
+
+    def why(self, point: Point) -> str:
+        return self.detector.why(point)
+
+    @property
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        return self.detector.state
 
 
 def widened(array: NDArray[Any], *shape: int) -> NDArray[Any]:

@@ -12,7 +12,7 @@ formulas.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -145,8 +145,8 @@ class Multivariate(GroupDetector):
             out,
         )
 
-    def why(self, point: Point, members: Sequence[str]) -> str:
-        did = [members[member] for member in unpacked(point.part) if member < len(members)]
+    def why(self, point: Point) -> str:
+        did = [point.members[member] for member in unpacked(point.part) if member < len(point.members)]
         named = f", most of all {', '.join(did)}" if did else ""
         if point.score < 1.0:
             return f"the group's joint surprise is {point.value:.3g}, usually {point.expected:.3g}{named}"

@@ -34,6 +34,7 @@ class Binding:
                 for level in rule.levels
             )
         )
+        self._idle_after_s = idle_after_s
         # A series that starts fresh has no alert: silence ends it at the latest then.
         self.stale_after_s = min(rule.stale_after_s, idle_after_s)
         self.by_rank = {level.rank: level for level in rule.levels}

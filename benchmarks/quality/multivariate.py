@@ -1,8 +1,8 @@
 """Event quality of groups: faults of a machine, found in its metrics together.
 
-Each file (`NAME.npz` with train, test: rows x metrics; label: of the test rows) is one group: as much of train as test is
-long, then test. Counted over test, one border (1.0) for all: an alert is a row at the border after 30 quiet ones, right
-within a fault or 30 rows after; a fault is found by a row at the border anywhere in it.
+Each file (`NAME.npz` with train, test: rows x metrics; label: of the test rows) is one group: as much of train as test
+is long, then test. Counted over test, one border (1.0) for all: an alert is a row at the border after 30 quiet ones,
+right within a fault or 30 rows after; a fault is found by a row at the border anywhere in it.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def measure(data_dir: Path) -> dict[str, dict[str, float]]:
             data = np.load(path)
             test = data["test"].astype(np.float64)
             x = np.concatenate([data["train"].astype(np.float64)[-len(test) :], test])
-            t = START_S + step_s * np.arange(len(x))
+            t = START_S + step_s * np.arange(len(x), dtype=np.float64)
             _, verdicts = score_group(rules, [f"m{j}" for j in range(x.shape[1])], t, x, 3 * 86400.0)
             label = data["label"].astype(np.int64).ravel()
             halves[k % 2].add(count(verdicts["score"][-len(test) :], label, len(test) * step_s / 86400.0))

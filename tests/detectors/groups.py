@@ -41,7 +41,7 @@ def one_group(x: Any, step_s: float = 60.0) -> GroupRows:
     n = len(values)
     fresh = np.zeros(n, np.bool_)
     fresh[:1] = True
-    return GroupRows(np.zeros(n, np.int64), fresh, START_S + step_s * np.arange(n), values)
+    return GroupRows(np.zeros(n, np.int64), fresh, START_S + step_s * np.arange(n, dtype=np.float64), values)
 
 
 def make(kind: str, groups: int, members: int, params: Mapping[str, Any] | None = None) -> GroupDetector:

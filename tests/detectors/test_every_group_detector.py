@@ -99,7 +99,8 @@ def test_nobody_is_told_of_members_that_never_come_or_never_change(kind: str) ->
 @pytest.mark.parametrize("score", [0.2, 1.0, 57.0])
 def test_why_is_one_clause(kind: str, score: float) -> None:
     for bound in (0.5, 9.0):
-        text = make(kind, 1, 4).why(Point(2.0, 1.0, np.nan, bound, score, 4.0, Border.parse(">= 1"), 2), ["m0", "m1"])
+        point = Point(2.0, 1.0, np.nan, bound, score, 4.0, Border.parse(">= 1"), 2, ("m0", "m1"))
+        text = make(kind, 1, 4).why(point)
         assert "nan" not in text
         assert text
         assert text[0] != " "

@@ -38,8 +38,10 @@ def test_a_fault_of_some_members_names_them() -> None:
     verdict = judged(x)[2500]
     assert verdict["score"] >= 1.0
     assert set(unpacked(int(verdict["part"]))) == {2, 7}
-    point = Point(3.0, 0.5, np.nan, 1.2, 2.5, 9.0, Border.parse(">= 1"), int(verdict["part"]))
-    text = make("multivariate", 1, 10).why(point, [f"metric_{j}" for j in range(10)])
+    names = tuple(f"metric_{j}" for j in range(10))
+    text = make("multivariate", 1, 10).why(
+        Point(3.0, 0.5, np.nan, 1.2, 2.5, 9.0, Border.parse(">= 1"), int(verdict["part"]), names)
+    )
     assert text.endswith(("most of all metric_2, metric_7", "most of all metric_7, metric_2"))
 
 

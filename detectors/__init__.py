@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.burn_rate import BurnRate
 from detectors.group import GroupDetector, Seat
 from detectors.multivariate import Multivariate
 from detectors.river_model import River
@@ -21,6 +22,7 @@ KINDS: dict[str, type[Detector]] = {
 
 GROUP_KINDS: dict[str, type[GroupDetector]] = {
     "multivariate": Multivariate,
+    "burn_rate": BurnRate,
 }
 """The same for rules with `group_by`."""
 

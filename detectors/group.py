@@ -33,8 +33,6 @@ class GroupDetector(ABC):
     version: ClassVar[int] = 1
     slow_axes: ClassVar[Mapping[str, int]] = {}  # as in Detector
     levels_on: ClassVar[Literal["score", "value"]] = "score"
-    gathers: ClassVar[Literal["newest", "sum"]] = "newest"
-    """What a member's values within one bucket of time come to."""
     Params: ClassVar[type[GroupSettings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -42,6 +40,11 @@ class GroupDetector(ABC):
         if not isinstance(params, self.Params):
             raise TypeError(f"{self.kind} takes its own Params, got {type(params).__name__}")
         self.borders = borders
+
+    @property
+    def gathers(self) -> Literal["newest", "sum"]:
+        """What a member's values within one bucket of time come to."""
+        return "newest"
 
     @abstractmethod
     def grow(self, rows: int, members: int) -> None:

@@ -26,8 +26,8 @@ CASES: list[tuple[str, list[str]]] = [
     (OK + "kafka:\n  zzz: x", ["3: kafka.zzz: unknown key; known here: bootstrap, group"]),
     (OK + "snapshots:\n  every_s: 30s", ['3: snapshots.every_s: unknown key; did you mean "every"?']),
     (BASELINE + "a.b: 1", [
-        '5: rules[0]["a.b"]: unknown key; known here: annotations, clear, detector, for, keep_firing_for, labels, '
-        "levels, match, name, params, stale_after"]),
+        '5: rules[0]["a.b"]: unknown key; known here: align, annotations, clear, detector, for, group_by, '
+        "keep_firing_for, labels, levels, match, name, params, stale_after"]),
     (BASELINE.replace("match", "mach"), ['3: rules[0].mach: unknown key; did you mean "match"?']),
     (HEAD + "detecter: baseline", ['4: rules[0].detecter: unknown key; did you mean "detector"?']),
     (THRESHOLD + 'levls: {warning: "> 1"}', ['5: rules[0].levls: unknown key; did you mean "levels"?']),

@@ -15,6 +15,8 @@ from tests.detectors.groups import QUICK, GroupRows, cuts, hostile, make, mixed,
 
 DOCS = Path(__file__).parents[2] / "docs" / "detectors.md"
 
+COUNTS = {"burn_rate"}  # what never changes may be failures
+
 every_kind = pytest.mark.parametrize("kind", GROUP_KINDS)
 examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -90,7 +92,7 @@ def test_the_state_is_the_whole_state(kind: str, rows: GroupRows, at: int) -> No
 
 @every_kind
 def test_nobody_is_told_of_members_that_never_come_or_never_change(kind: str) -> None:
-    for value in (np.nan, 0.0, 7.3, 5e12):
+    for value in (np.nan, 0.0) if kind in COUNTS else (np.nan, 0.0, 7.3, 5e12):
         out, _ = run(make(kind, 1, 4), one_group(np.full((1500, 4), value)))
         assert (out["score"] < 1.0).all()
 

@@ -182,3 +182,34 @@ def test_a_rule_that_goes_ends_its_groups_alerts() -> None:
 def test_a_group_by_that_can_not_be_is_refused(change: tuple[str, str], message: str) -> None:
     with pytest.raises(ConfigErrors, match=message):
         config(TEXT.replace(*change))
+
+
+BURN = """
+rules:
+  - name: budget
+    match: '{__name__=~"m0|m1"}'
+    group_by: [host]
+    detector: burn_rate
+    params: {bad: m0, total: m1, min_events: 50, windows: [{long: 1h, short: 5m, burn: 14.4}]}
+"""
+
+
+def test_counts_of_one_bucket_add_up_and_fire_and_resolve() -> None:
+    shard = shard_of(BURN)
+    events: list[Event] = []
+    for row in range(40):
+        failing = 5 <= row < 10
+        for ten in range(6):
+            at = T0 + 40.0 + 60.0 * row + 10.0 * ten  # T0 is 20 s into a bucket
+            events += [("m1", "a", at, 10.0), ("m0", "a", at + 1.0, 5.0 if failing else 0.0)]
+    found = apply(shard, events)
+    assert [(event.status, event.labels["host"]) for event in found] == [("firing", "a"), ("resolved", "a")]
+    first = found[0]
+    assert first.value is not None
+    # Half of the 60 events of the first failing minute, of six minutes in the hour so far.
+    assert first.value == pytest.approx(30.0 / 360.0 / 0.001)
+    assert first.upper == 14.4
+    assert "1 h and 5 min" in first.why
+    # Failures end at 05:44; five minutes later the short window has forgotten them.
+    assert "2026-11-23T05:44" < found[-1].at < "2026-11-23T05:50"
+    assert binding_of(shard).late == 0

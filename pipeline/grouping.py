@@ -127,6 +127,10 @@ class GroupBinding(Binding):
         for seat in self.seats:
             seat.detector.join(row, len(members) - 1, rest)
 
+    def row_of_group(self, labels: Labels) -> int:
+        """Row of the group of a series with these labels; -1: there is none."""
+        return self._row_of_group.get(group_of(self.rule.name, self._group_by, labels), -1)
+
     def judge(self, points: Points, series_count: int) -> list[Found]:
         found: list[Found] = []
         for first in range(0, len(points.series), PIECE):

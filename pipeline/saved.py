@@ -91,6 +91,9 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
         if binding is not None and _words(binding).group_by == old.group_by:
             at = index[series_of]
             rows[at >= 0] = binding.row_of[at[at >= 0]]
+            if isinstance(binding, GroupBinding):  # its first member may have left it
+                labels = [saved.series[s][1] for s in series_of.tolist()]
+                rows = np.array([binding.row_of_group(one) for one in labels], np.int64)
             same_members = old.match == str(binding.rule.selector) and bool(kept.all())
             if not isinstance(binding, GroupBinding) or (same_members and _restore_groups(binding, saved, i, rows)):
                 _restore_detectors(binding, old, saved, i, rows)

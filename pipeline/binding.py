@@ -17,6 +17,7 @@ class Binding:
 
     def __init__(self, rule: Rule, idle_after_s: float) -> None:
         self.rule = rule
+        self.idle_after_s = idle_after_s
         self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
         self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
         self.levels = level_table(
@@ -34,7 +35,6 @@ class Binding:
                 for level in rule.levels
             )
         )
-        self._idle_after_s = idle_after_s
         # A series that starts fresh has no alert: silence ends it at the latest then.
         self.stale_after_s = min(rule.stale_after_s, idle_after_s)
         self.by_rank = {level.rank: level for level in rule.levels}

@@ -165,7 +165,7 @@ class GroupBinding(Binding):
             return []
         for seat in self.seats:
             seat.given = x[:n]
-        rows = Points(group[:n], t[:n], np.zeros(n), gap_s[:n], gap_s[:n] > self._idle_after_s)
+        rows = Points(group[:n], t[:n], np.zeros(n), gap_s[:n], gap_s[:n] > self.idle_after_s)
         found = super().judge(rows, self.rows)
         values = [np.nan_to_num(seat.values) for seat in self.seats]
         rows.x[:] = values[0]

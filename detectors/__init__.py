@@ -7,9 +7,12 @@ from pydantic import BaseModel
 from detectors.absent import Absent
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.burn_rate import BurnRate
 from detectors.changepoint import Changepoint
 from detectors.drift import Drift
 from detectors.forecast import Forecast
+from detectors.group import GroupDetector, Seat
+from detectors.multivariate import Multivariate
 from detectors.range import Range
 from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
@@ -31,14 +34,34 @@ KINDS: dict[str, type[Detector]] = {
 }
 """By the name that a rule's `detector:` has."""
 
-PARAMS: dict[str, type[Settings]] = {kind: detector.Params for kind, detector in KINDS.items()}
+GROUP_KINDS: dict[str, type[GroupDetector]] = {
+    "multivariate": Multivariate,
+    "burn_rate": BurnRate,
+}
+"""The same for rules with `group_by`."""
+
+PARAMS: dict[str, type[Settings]] = {
+    **{kind: detector.Params for kind, detector in KINDS.items()},
+    **{kind: detector.Params for kind, detector in GROUP_KINDS.items()},
+}
 LEVELS_ON: dict[str, Literal["score", "value", "silence"]] = {
-    kind: detector.levels_on for kind, detector in KINDS.items()
+    **{kind: detector.levels_on for kind, detector in KINDS.items()},
+    **{kind: detector.levels_on for kind, detector in GROUP_KINDS.items()},
 }
 
 
 def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
-    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`."""
+    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`. One of groups comes
+    in a `Seat`."""
+    if kind in GROUP_KINDS:
+        return Seat(make_group(kind, params, borders))
     if not isinstance(params, KINDS[kind].Params):
         raise TypeError(f"{kind} takes {KINDS[kind].Params.__name__}, got {type(params).__name__}")
     return KINDS[kind](params, borders)
+
+
+def make_group(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> GroupDetector:
+    """The same for a rule with `group_by`."""
+    if not isinstance(params, GROUP_KINDS[kind].Params):
+        raise TypeError(f"{kind} takes {GROUP_KINDS[kind].Params.__name__}, got {type(params).__name__}")
+    return GROUP_KINDS[kind](params, borders)

@@ -52,6 +52,7 @@ class Point:
     deviation: float
     border: Border  # of the level that was reached (or was held, where the alert resolves)
     part: int = 0  # as in VERDICT
+    members: tuple[str, ...] = ()  # of a group, by number
 
 
 class Detector(ABC):

@@ -20,6 +20,17 @@ def default_rules() -> tuple[Rule, ...]:
     return load_config(_DEFAULT, "default", PARAMS, LEVELS_ON).rules
 
 
+_GROUP_DEFAULT = """
+rules:
+  - {name: unusual-together, match: "{}", group_by: [], detector: multivariate, levels: {warning: 1.0, critical: 2.0}}
+"""
+
+
+def default_group_rules() -> tuple[Rule, ...]:
+    """The shipped default for a group, where no config is given."""
+    return load_config(_GROUP_DEFAULT, "default", PARAMS, LEVELS_ON).rules
+
+
 def notifiers() -> dict[str, NotifierSpec]:
     """What the config must know of each kind of receiver there is."""
     return {kind: NotifierSpec(each.Settings, each.globals, each.send_resolved) for kind, each in KINDS.items()}

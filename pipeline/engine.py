@@ -6,7 +6,7 @@ compiled loops, so the answer is the same wherever the batches were cut. Only tr
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from alerting.lifecycle import Record
 from detectors.base import Floats, Point, Rows, grown
 from pipeline.binding import Binding, Found
 from pipeline.control import Controls
+from pipeline.grouping import GroupBinding, GroupFound
 from pipeline.points import Points, Recent, admit, predecessors, remember
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
@@ -55,10 +56,14 @@ class Shard:
 
     def __init__(self, engine: Engine, partitions: int) -> None:
         self._engine = engine
-        self.bindings = [Binding(rule, engine.limits.idle_after_s, partitions) for rule in engine.rules]
+        self.series: list[Series] = []
+        told = engine.limits.idle_after_s, partitions
+        self.bindings = [
+            Binding(rule, *told) if rule.group_by is None else GroupBinding(self.series, rule, *told)
+            for rule in engine.rules
+        ]
         self.recent = Recent()
         self._index: dict[Series, int] = {}
-        self.series: list[Series] = []
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
         self.controls = Controls()
@@ -141,6 +146,8 @@ class Shard:
         found = [item for binding in self.bindings for item in binding.judge(points, count)]
         for binding in self.bindings:
             self.counts.update(binding.take_held_back())
+            if isinstance(binding, GroupBinding):
+                self.counts[f"group_late:{binding.rule.name}"] = binding.late
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
         remember(points.series, points.t, points.x, points.fresh, recent.counts, recent.ring_t, recent.ring_x)
@@ -163,7 +170,11 @@ class Shard:
         events = []
         for binding in self.bindings:
             for change in binding.advance(now_s, self.last_t):
-                times, values = self.recent.before(int(binding.series_of[change["row"]]))
+                row = int(change["row"])
+                if isinstance(binding, GroupBinding):
+                    times, values = binding.recent.before(row)
+                else:
+                    times, values = self.recent.before(int(binding.series_of[row]))
                 events.append(self._event(binding, change, None, Evidence(times, values), None))
         return events
 
@@ -173,6 +184,9 @@ class Shard:
         events = []
         for item in found:
             series = int(item.binding.series_of[item.change["row"]])
+            if isinstance(item, GroupFound):
+                events.append(self._group_event(item, batch, kept))
+                continue
             if item.change["silent"]:
                 evidence = self.recent.evidence(series, int(before[item.at]), points, before)
                 events.append(self._event(item.binding, item.change, None, evidence, None))
@@ -185,6 +199,15 @@ class Shard:
             events.append(self._event(item.binding, item.change, point, evidence, source))
         return events
 
+    def _group_event(self, item: GroupFound, batch: Batch, kept: Rows) -> AlertEvent:
+        if item.change["silent"]:
+            return self._event(item.binding, item.change, None, item.evidence, None)
+        source = None
+        if batch.offset is not None:
+            source = Source(batch.topic, batch.partition, int(batch.offset[kept[item.at]]))
+        point = replace(_point(item.value, item), members=item.members)
+        return self._event(item.binding, item.change, point, item.evidence, source)
+
     def _event(
         self, binding: Binding, change: Record, point: Point | None, evidence: Evidence, source: Source | None
     ) -> AlertEvent:
@@ -194,7 +217,7 @@ class Shard:
         return to_event(
             Change(
                 rule=binding.words,
-                series=self.series[binding.series_of[change["row"]]],
+                series=self._series_of(binding, int(change["row"])),
                 detector=detector.kind,
                 rank=rank,
                 previous_rank=int(change["previous_rank"]),
@@ -208,6 +231,9 @@ class Shard:
             if point
             else binding.no_data(change),
         )
+
+    def _series_of(self, binding: Binding, row: int) -> Series:
+        return binding.groups[row] if isinstance(binding, GroupBinding) else self.series[binding.series_of[row]]
 
     def _grow(self, capacity: int) -> None:
         last_t = np.full(capacity, np.nan)

@@ -35,6 +35,13 @@ class _Pipeline(Collector):
         for reason in ("duplicate", "late"):
             ignored.add_metric([reason], shard[reason])
         yield ignored
+        group_late = CounterMetricFamily(
+            "tidegauge_group_late", "Events whose group had closed their bucket of time", labels=["rule"]
+        )
+        for name, count in sorted(shard.items()):
+            if name.startswith("group_late:"):
+                group_late.add_metric([name.removeprefix("group_late:")], count)
+        yield group_late
         dead = CounterMetricFamily("tidegauge_dead_letters", "Events sent to the dead-letter topic", labels=["reason"])
         for reason, count in sorted(totals.rejected.items()):
             dead.add_metric([reason], count)

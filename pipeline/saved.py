@@ -17,6 +17,7 @@ from alerting.lifecycle import CELL, State
 from pipeline.binding import Binding
 from pipeline.control import SavedControls
 from pipeline.engine import Shard
+from pipeline.grouping import GroupBinding, group_of
 from pipeline.wording import Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence
 from schemas.config import DetectorSpec
@@ -45,6 +46,7 @@ class SavedRule(msgspec.Struct, frozen=True):
     ranks: list[int]  # levels, in the order of the cells' columns
     speaks: list[int]  # by level, its detector's index
     detectors: list[SavedDetector]
+    group_by: list[str] | None = None  # its rows are groups, each told by the series of its first member
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,15 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
         series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
         binding = by_name.get(old.name)
         rows = np.full(len(series_of), -1, np.int64)
-        if binding is not None:
+        if binding is not None and _words(binding).group_by == old.group_by:
             at = index[series_of]
             rows[at >= 0] = binding.row_of[at[at >= 0]]
-            if _restore_detectors(binding, old, saved, i, rows):
+            if isinstance(binding, GroupBinding):  # its first member may have left it
+                labels = [saved.series[s][1] for s in series_of.tolist()]
+                rows = np.array([binding.row_of_group(one) for one in labels], np.int64)
+            same_members = old.match == str(binding.rule.selector) and bool(kept.all())
+            fits = not isinstance(binding, GroupBinding) or (same_members and _restore_groups(binding, saved, i, rows))
+            if fits and _restore_detectors(binding, old, saved, i, rows):
                 forgetful.discard(old.name)
             _restore_cells(binding, old, cells, rows)
             _restore_budget(binding, saved.arrays.get(f"rule{i}.budget"))
@@ -126,6 +133,8 @@ def _layout(shard: Shard) -> tuple[list[SavedRule], dict[str, Array], dict[str, 
         arrays[f"rule{i}.cells"] = binding.cells[: binding.rows]
         if binding.rule.budget_a_day:
             arrays[f"rule{i}.budget"] = binding.budget
+        if isinstance(binding, GroupBinding):
+            arrays |= {f"rule{i}.{name}": array[: binding.rows] for name, array in binding.own_state.items()}
         for j, detector in enumerate(binding.detectors):
             for name, array in detector.state.items():
                 arrays[f"rule{i}.detector{j}.{name}"] = array[: binding.rows]
@@ -149,6 +158,7 @@ def _words(binding: Binding) -> SavedRule:
             _detector_words(spec, detector.version)
             for spec, detector in zip(rule.detectors, binding.detectors, strict=True)
         ],
+        group_by=None if rule.group_by is None else list(rule.group_by),
     )
 
 
@@ -178,6 +188,18 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
                 else:
                     array[rows[kept]] = was[kept]
     return whole
+
+
+def _restore_groups(binding: GroupBinding, saved: SavedShard, i: int, rows: Array) -> bool:
+    """The open buckets, where the members have the same numbers as before; False: nothing of it fits."""
+    own = {name: (array, saved.arrays.get(f"rule{i}.{name}")) for name, array in binding.own_state.items()}
+    for array, was in own.values():
+        if was is None or was.dtype != array.dtype or was.shape[1:] != array.shape[1:] or len(was) != len(rows):
+            return False
+    for array, was in own.values():
+        assert was is not None  # noqa: S101 - as the loop above found
+        array[rows] = was
+    return True
 
 
 def _restore_cells(binding: Binding, old: SavedRule, cells: Array, rows: Array) -> None:
@@ -246,20 +268,26 @@ def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> Al
 
 def _change(saved: SavedShard, old: SavedRule, s: int, cell: Any) -> Change:
     """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
-    # An alert about silence begins after its series' newest point.
-    at_s, rank = max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"])), int(cell["rank"])
-    count = int(saved.arrays["point_count"][s])
-    width = saved.arrays["point_t"].shape[1]
-    at = np.arange(max(0, count - width), count) % width
-    metric, labels = saved.series[s]
+    rank, one, of = int(cell["rank"]), Series(*saved.series[s]), ""
+    if old.group_by is None:
+        # An alert about silence begins after its series' newest point.
+        at_s = max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"]))
+    else:
+        of = f"rule{saved.rules.index(old)}."
+        s = int(np.flatnonzero(saved.arrays[f"{of}series_of"] == s)[0])
+        at_s = float(saved.arrays[f"{of}open"]["row_t"][s])
+        one = group_of(old.name, old.group_by, one.labels)
+    point_t, point_x = saved.arrays[f"{of}point_t"][s], saved.arrays[f"{of}point_x"][s]
+    count = int(saved.arrays[f"{of}point_count"][s])
+    at = np.arange(max(0, count - len(point_t)), count) % len(point_t)
     return Change(
         rule=RuleWords(old.name, tuple(old.labels), tuple(old.annotations), old.config_hash),
-        series=Series(metric, labels),
+        series=one,
         detector=old.detectors[old.speaks[old.ranks.index(rank)]].kind,
         rank=0,
         previous_rank=rank,
         seq=int(cell["seq"]) + 1,
         at_s=at_s,
         starts_at_s=float(cell["starts_at_s"]),
-        evidence=Evidence(saved.arrays["point_t"][s, at].tolist(), saved.arrays["point_x"][s, at].tolist()),
+        evidence=Evidence(point_t[at].tolist(), point_x[at].tolist()),
     )

@@ -1,6 +1,7 @@
-"""Events from CSV: a header `timestamp,value[,metric][,label...]`, then a line a row. Pure: it is told lines, no file.
+"""Events from CSV: a header `timestamp,value[,metric][,label...]`, then a line a row. Wide: a column a metric.
 
-A timestamp is a Unix number whose unit its size tells, or RFC 3339 (without an offset it is read as UTC).
+Pure: it is told lines, no file. A timestamp is a Unix number whose unit its size tells, or RFC 3339 (without an
+offset it is read as UTC).
 """
 
 import csv
@@ -73,11 +74,63 @@ def read_series(lines: Iterable[str]) -> Table:
         + [(numbers[k], f"value {rows[k][1][:40]!r} is not a number") for k in x_wrong]
         + [(number, f"{len(row)} cells, the header has {len(reader.header)}") for number, row in reader.too_long]
     )
+    _raise(problems)
+    return Table(times, values, rows)
+
+
+@dataclass(frozen=True)
+class WideTable:
+    """Several series, a column each, row by row."""
+
+    t: NDArray[np.float64]  # Unix seconds; NaN where the cell is empty
+    x: NDArray[np.float64]  # rows x columns; NaN where the cell is empty
+    timestamps: list[str]  # as they are written
+    names: list[str]  # of the columns
+
+
+def read_wide(lines: Iterable[str]) -> WideTable:
+    """Every row in its order: `timestamp`, and a column a metric. Empty and NaN cells are kept as NaN.
+
+    >>> table = read_wide(["timestamp,cpu,disk", "1795412000,1.5,", "1795412060,2,7"])
+    >>> table.names, table.x.tolist()
+    (['cpu', 'disk'], [[1.5, nan], [2.0, 7.0]])
+
+    Raises CsvError as `read_series`.
+    """
+    reader = _Reader(lines)
+    time_at = reader.column("timestamp")
+    at = [k for k in range(len(reader.header)) if k != time_at]
+    if not at:
+        raise CsvError("line 1: no column beside timestamp; give each metric its own")
+    timestamps: list[str] = []
+    numbers: list[int] = []
+    t: list[NDArray[np.float64]] = [np.zeros(0)]
+    x: list[NDArray[np.float64]] = [np.zeros((0, len(at)))]
+    problems: list[tuple[int, str]] = []
+    for chunk, line_numbers in reader.chunks():
+        times = [row[time_at] for row in chunk]
+        column, wrong = _column(times, _times, _time)
+        t.append(column)
+        problems += [(line_numbers[k], f"timestamp {times[k][:40]!r} is neither a number nor RFC 3339") for k in wrong]
+        columns = np.empty((len(chunk), len(at)))
+        for place, cell in enumerate(at):
+            columns[:, place], wrong = _column([row[cell] for row in chunk], _values, _value)
+            problems += [
+                (line_numbers[k], f"{reader.header[cell]} {chunk[k][cell][:40]!r} is not a number") for k in wrong
+            ]
+        x.append(columns)
+        timestamps += times
+        numbers += line_numbers
+    problems += [(number, f"{len(row)} cells, the header has {len(reader.header)}") for number, row in reader.too_long]
+    _raise(sorted(problems))
+    return WideTable(np.concatenate(t), np.concatenate(x), timestamps, [reader.header[k] for k in at])
+
+
+def _raise(problems: list[tuple[int, str]]) -> None:
     if problems:
         first = "; ".join(f"line {number}: {what}" for number, what in problems[:_SHOWN_MAX])
         more = len(problems) - _SHOWN_MAX
         raise CsvError(first + (f"; and {more} more" if more > 0 else ""))
-    return Table(times, values, rows)
 
 
 def read_events(

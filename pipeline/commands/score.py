@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,12 @@ import numpy as np
 import typer
 from rich.progress import track
 
+from detectors.base import Records
 from pipeline.commands.common import PROBLEMS, WRONG_USE, err, fail, load
-from pipeline.config import default_rules
-from pipeline.scoring import score_series
+from pipeline.config import default_group_rules, default_rules
+from pipeline.scoring import score_group, score_series
 from schemas.config import Limits, Rule
-from schemas.csv_events import CsvError, read_series
+from schemas.csv_events import CsvError, read_series, read_wide
 from schemas.metric import Series
 
 _HEADER = ("timestamp", "value", "expected", "lower", "upper", "score", "deviation")
@@ -21,23 +23,30 @@ _HEADER = ("timestamp", "value", "expected", "lower", "upper", "score", "deviati
 
 def score(
     inputs: Annotated[
-        list[Path], typer.Argument(help="CSV files: timestamp,value; one series a file.", metavar="INPUT...")
+        list[Path],
+        typer.Argument(help="CSV files: timestamp,value; one series a file. See --wide.", metavar="INPUT..."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for NAME.csv of every input.")],
     config: Annotated[
         Path | None, typer.Option("-c", "--config", help="Use this config's rules, not the shipped default.")
     ] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="A file is one group: timestamp, then a column a metric; scored together.")
+    ] = False,
 ) -> None:
     """Write timestamp,value,expected,lower,upper,score,deviation for every row, from that row and earlier ones only.
 
     A score of 1.0 or more says: an alert would open or get worse here. Empty, NaN, repeated and late rows are legal and
-    score 0. With -c the rules that match the file's name as a metric are used, or all where none does.
+    score 0. With -c the rules that match the file's name as a metric are used, or all where none does; with --wide
+    the rules with group_by, and value, expected and upper are the group's joint surprise.
     """
     if config is None:
-        rules, limits = default_rules(), Limits()
+        rules, limits = default_group_rules() if wide else default_rules(), Limits()
     else:
         checked = load(config)
-        rules, limits = checked.rules, checked.limits
+        rules, limits = tuple(rule for rule in checked.rules if (rule.group_by is not None) == wide), checked.limits
+        if not rules:
+            fail(f"score: {config}: no rule {'has' if wide else 'is without'} group_by; {_OTHER[wide]}", WRONG_USE)
     _refuse_overwriting(inputs, output)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -47,20 +56,37 @@ def score(
     for path in track(inputs, "score", console=console, transient=True, disable=not console.is_terminal):
         try:
             with path.open(encoding="utf-8", newline="") as lines:
-                table = read_series(lines)
+                written, verdicts = _scored(lines, path.stem, rules, limits.idle_after_s, wide)
         except CsvError as error:
             fail(f"score: {path}: {error}", PROBLEMS)
         except OSError as error:
             fail(f"score: {path}: {error.strerror or error}", WRONG_USE)
-        verdicts = score_series(_rules_for(path.stem, rules), table.t, table.x, limits.idle_after_s)
         numbers = np.stack([verdicts[name] for name in _HEADER[2:]], axis=1).tolist()
         with (output / f"{path.stem}.csv").open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
             writer.writerows(
-                (*written, *(repr(number) if math.isfinite(number) else "" for number in row))
-                for written, row in zip(table.rows, numbers, strict=True)
+                (*cells, *(_cell(number) for number in row)) for cells, row in zip(written, numbers, strict=True)
             )
+
+
+_OTHER = {True: "add one with a detector of groups, or leave out -c", False: "with --wide those that have it are used"}
+
+
+def _scored(
+    lines: Iterable[str], name: str, rules: tuple[Rule, ...], idle_after_s: float, wide: bool
+) -> tuple[list[tuple[str, str]], Records]:
+    """The cells timestamp and value of every row, and its verdict."""
+    if not wide:
+        table = read_series(lines)
+        return table.rows, score_series(_rules_for(name, rules), table.t, table.x, idle_after_s)
+    group = read_wide(lines)
+    values, verdicts = score_group(rules, group.names, group.t, group.x, idle_after_s)
+    return list(zip(group.timestamps, map(_cell, values.tolist()), strict=True)), verdicts
+
+
+def _cell(number: float) -> str:
+    return repr(number) if math.isfinite(number) else ""
 
 
 def _refuse_overwriting(inputs: list[Path], output: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 
 from alerting.budget import BUDGET
 from alerting.lifecycle import CELL, OLD_CELL, State
+from pipeline.grouping import CELL as MEMBER
+from pipeline.grouping import OPEN
 from pipeline.points import KEPT
 from pipeline.saved import SavedRule, SavedShard
 from pipeline.snapshots.cuts import Array
@@ -48,6 +50,14 @@ def _check_rule(saved: SavedShard, i: int, rule: SavedRule) -> None:
     series_of = _array(saved, f"rule{i}.series_of", _I8, (None,))
     if ((series_of < 0) | (series_of >= len(saved.series))).any() or len(np.unique(series_of)) < len(series_of):
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has rows of series that are not there, or two of one")
+    if rule.group_by is not None:
+        groups = len(series_of)
+        _array(saved, f"rule{i}.open", OPEN, (groups,))
+        _array(saved, f"rule{i}.gathered", MEMBER, (groups, None))
+        _array(saved, f"rule{i}.point_t", _F8, (groups, KEPT))
+        _array(saved, f"rule{i}.point_x", _F8, (groups, KEPT))
+        if (_array(saved, f"rule{i}.point_count", _I8, (groups,)) < 0).any():
+            raise SnapshotInvalid("a group with less than no points")
     was = saved.arrays.get(f"rule{i}.cells")
     dtype = OLD_CELL if was is not None and was.dtype == OLD_CELL else CELL
     cells = _array(saved, f"rule{i}.cells", dtype, (len(series_of),))

@@ -174,6 +174,19 @@ class FileRule(Section):
         "writes itself stands over it.",
         json_schema_extra={"enum": list(PRESETS)},
     )
+    group_by: tuple[str, ...] | None = Field(
+        default=None,
+        max_length=20,
+        description="For detectors of groups: the series that agree in these labels are judged together, under one "
+        "alert. `[]`: all that match.",
+    )
+    align_s: Duration = Field(
+        default=60.0,
+        gt=0,
+        validation_alias="align",
+        description="With `group_by`: width of the buckets of event time in which the members meet; as wide as the "
+        "time between their values, or wider.",
+    )
     detector: str | None = Field(default=None, description="Detector of the levels that don't name their own.")
     params: dict[str, object] | None = Field(
         default=None, description="Settings of `detector`; docs/detectors.md has each detector's."

@@ -103,6 +103,7 @@ class Resolver:
         self._order(levels, specs, at)
         self._only_scores(rule, [kind for kind, _, _ in specs], at)
         self._silence_alone(rule, [kind for kind, _, _ in specs], levels, at)
+        self._grouping(rule, specs, at)
         if self._broken(at):
             return None
         stale_s = stale_after_s if rule.stale_after_s is None else rule.stale_after_s
@@ -118,8 +119,27 @@ class Resolver:
             stale_after_s=stale_s,
             back_off=by_score and rule.back_off is not False,
             budget_a_day=rule.budget_a_day or 0.0,
+            group_by=rule.group_by,
+            align_s=rule.align_s,
         )
         return replace(resolved, config_hash=hash_of(resolved))
+
+    def _grouping(self, rule: FileRule, specs: list[tuple[str, BaseModel, list[Border]]], at: Path) -> None:
+        """A rule is of series or of groups, and so are all its detectors."""
+        for kind, params, _ in specs:
+            of_groups = bool(getattr(params, "of_groups", False))
+            if of_groups and rule.group_by is None and not self._broken((*at, "group_by")):
+                message = f"missing; {kind} judges several series together: name the labels they share, as [host]"
+                self._report((*at, "group_by"), message)
+            elif not of_groups and rule.group_by is not None and not self._broken((*at, "group_by")):
+                grouped = ", ".join(sorted(k for k, p in self._params_of.items() if getattr(p, "of_groups", False)))
+                message = f"{kind} judges each series for itself; leave it out, or use one of {grouped}"
+                self._report((*at, "group_by"), message)
+        for k, name in enumerate(rule.group_by or ()):
+            if not _LABEL.match(name):
+                self._report((*at, "group_by", k), f"{shown(name)} is not the name of a label")
+            elif name in (rule.group_by or ())[:k]:
+                self._report((*at, "group_by", k), f"{shown(name)} is there twice")
 
     def _written_levels(self, rule: FileRule, at: Path) -> list[tuple[LevelName, FileLevel, Path]]:
         levels_at = (*at, "levels")

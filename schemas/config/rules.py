@@ -57,6 +57,8 @@ class Rule:
     config_hash: str = ""
     back_off: bool = False
     budget_a_day: float = 0.0
+    group_by: tuple[str, ...] | None = None  # labels that tell its groups apart; None: each series for itself
+    align_s: float = 60.0  # width of the buckets of time in which a group's members meet
 
 
 def hash_of(rule: Rule) -> str:
@@ -91,6 +93,8 @@ def _decides(rule: Rule) -> dict[str, object]:
         decides["back_off"] = True
     if rule.budget_a_day:
         decides["budget_a_day"] = rule.budget_a_day
+    if rule.group_by is not None:
+        decides |= {"group_by": rule.group_by, "align_s": rule.align_s}
     return decides
 
 

@@ -26,8 +26,8 @@ CASES: list[tuple[str, list[str]]] = [
     (OK + "kafka:\n  zzz: x", ["3: kafka.zzz: unknown key; known here: bootstrap, group"]),
     (OK + "snapshots:\n  every_s: 30s", ['3: snapshots.every_s: unknown key; did you mean "every"?']),
     (BASELINE + "a.b: 1", [
-        '5: rules[0]["a.b"]: unknown key; known here: annotations, back_off, budget, clear, detector, for, '
-        "keep_firing_for, labels, levels, match, name, params, preset, stale_after"]),
+        '5: rules[0]["a.b"]: unknown key; known here: align, annotations, back_off, budget, clear, detector, for, '
+        "group_by, keep_firing_for, labels, levels, match, name, params, preset, stale_after"]),
     # What holds openings back
     (THRESHOLD + "levels: {warning: '> 1'}\n    back_off: true",
      ["6: rules[0].back_off: holds back openings by score, and threshold has none; leave it out"]),

@@ -1,0 +1,405 @@
+"""Several metrics of one thing, judged together: small oddities in many of them, or values that don't go together.
+
+Knows the members of a group by number; knows no names but those it is told for `why`. docs/detectors.md has the
+formulas.
+
+1. Every member is brought to robust sigmas by a small baseline of its own: a slow level with the time of day, and a
+   fast level; it is odd where both are surprised.
+2. Mean oddity B: the mean over the members of log(1 + oddity). Not the largest: of 38 metrics one is always odd.
+3. Distance A: Mahalanobis over the root of the number of members, with bounded influence of each row.
+4. Surprise B sqrt(log(1 + A)) against a border that the group's episode tail learns, drawn towards what a group of many
+   members has; a distance alone, where it stands far over its own tail, scores too. The score is a pulse.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from detectors import profile
+from detectors.base import VALUE_MAX, Flags, Floats, Point, Records, Rows, Settings
+from detectors.group import GroupDetector, GroupSettings, unpacked, widened
+from detectors.pulse import PULSE_FIELDS, pulse
+from detectors.tail import TAIL_FIELDS, learn_tail, tail_ready
+from schemas.compiled import compiled
+from schemas.levels import Border
+
+GROUP = np.dtype(
+    [
+        ("rows", "f8"),  # seen
+        ("joint_rows", "f8"),  # of them in the covariance
+        ("factored", "f8"),  # joint_rows when the factor was made; 0: never
+        ("usual", "f8"),  # bounded mean of the surprise
+        ("away", "f8"),  # bounded mean of the members' mean log distance from their slow levels
+        ("away_spread", "f8"),  # and its bounded mean absolute residual
+        *PULSE_FIELDS,
+        *TAIL_FIELDS,
+    ]
+)
+"""One group. All f8, all zero: never seen."""
+
+DISTANCE = np.dtype(TAIL_FIELDS)
+"""The distance's own tail."""
+
+MEMBER = np.dtype(
+    [
+        ("rows", "f8"),
+        ("t", "f8"),  # Unix s of its newest value
+        ("period", "f8"),  # s between values, a running mean
+        ("slow", "f8"),
+        ("fast", "f8"),
+        ("error_slow", "f8"),  # bounded mean absolute residual to slow level and time of day
+        ("error_fast", "f8"),
+        ("factor", "f8"),  # its place on the diagonal of the covariance's Cholesky factor; 0: not in it yet
+    ]
+)
+
+START_ROWS = 30.0  # values of a member before it counts and its learning is bounded
+ERROR_MAX = 4.0  # mean residuals: learning never moves by more
+SLOW_WEIGHT_MIN, SLOW_WEIGHT_MAX = 0.001, 0.1
+FAST_WEIGHT = 0.3
+GAP_PERIODS = 10.0
+ODD_MAX = 1e3  # sigmas: beyond, a member is as odd as it can be (one that never changed before, mostly)
+FAR_MAX = 30.0  # sigmas: what one member counts at most in distance and covariance
+JOINT_ROWS_MIN, JOINT_ROWS_A_MEMBER = 100.0, 5.0  # rows before there is a distance: covariance needs some a member
+FACTOR_ROWS = 50.0  # rows between two factors: the covariance moves by a thousandth a row
+RIDGE = 0.01  # of the mean variance, added to each: collinear and constant members keep a factor
+INFLUENCE = 4.0  # times the expected squared distance: rows beyond are weighted down to it
+HEIGHT, HEIGHT_FEW = 2.5, 3.0  # border: level + (HEIGHT + HEIGHT_FEW / members) heights of the tail. Two members meet
+# baseline's 4; the mean of many has a lighter tail.
+DISTANCE_HEIGHT = 4.0
+PRIOR, PRIOR_MEMBERS = 1.25, 20.0  # border of a group of very many members, whose mean needs no tail to mean something:
+# 2 sigmas in the usual member (B = 1.1) at A = 2.5. Its weight is members / (members + PRIOR_MEMBERS).
+CALM = 3.0  # |deviation| that holds an alert open
+NOISE = 1e-6
+TINY = 1e-300
+DEVIATION_MAX = 1e6
+SIGMA = math.sqrt(math.pi / 2.0)
+NAMED = 4096.0  # as in detectors/group.py: `part` holds the numbers of up to three members, plus one, to this base
+
+
+class Params(GroupSettings):
+    """Settings of `multivariate`. Lengths are in rows: times at which members came."""
+
+    warm_up: int = Field(
+        default=300,
+        ge=150,
+        description="Rows of a group before it may score. With more than 50 members it takes longer: 5 rows a member, "
+        "and 50 more.",
+    )
+
+
+class Multivariate(GroupDetector):
+    """Mean oddity of the members and their joint distance; score 1.0 is the group's own border.
+
+    Two metrics that rise and fall together; in the last row one turns around, well within its own range:
+
+    >>> from detectors.base import VERDICT
+    >>> n = 2000
+    >>> x = np.sin(np.arange(n) * 0.7)[:, None] + np.random.default_rng(1).normal(0.0, 0.02, (n, 2))
+    >>> x[-1] = 0.9, -0.9
+    >>> detector, out, value = Multivariate(Params(), ()), np.zeros(n, VERDICT), np.zeros(n)
+    >>> detector.grow(1, 2)
+    >>> detector.update(np.zeros(n, np.int64), np.zeros(n, np.bool_), 60.0 * np.arange(n), x, value, out)
+    >>> int((out["score"][:-1] >= 1.0).sum()), bool(out["score"][-1] >= 1.0)
+    (0, True)
+    """
+
+    kind: ClassVar[str] = "multivariate"
+    slow_axes: ClassVar[Mapping[str, int]] = {"profile": 2}  # one bin of the day changes at a time
+    Params: ClassVar[type[GroupSettings]] = Params
+
+    def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
+        super().__init__(params, borders)
+        assert isinstance(params, Params)  # noqa: S101 - the base class looked
+        self._warm_up = float(params.warm_up)
+        self._groups: NDArray[Any] = np.zeros(0, GROUP)
+        self._distance: NDArray[Any] = np.zeros(0, DISTANCE)
+        self._members: NDArray[Any] = np.zeros((0, 0), MEMBER)
+        self._profile: NDArray[Any] = np.zeros((0, 0, profile.BINS), profile.BIN)
+        # Upper triangle with the diagonal: the covariance; below it: its Cholesky factor.
+        self._joint: NDArray[Any] = np.zeros((0, 0, 0))
+
+    def grow(self, rows: int, members: int) -> None:
+        self._groups, self._distance = widened(self._groups, rows), widened(self._distance, rows)
+        self._members = widened(self._members, rows, members)
+        self._profile = widened(self._profile, rows, members)
+        self._joint = widened(self._joint, rows, members, members)
+
+    def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, value: Floats, out: Records) -> None:
+        _run(
+            self._groups,
+            self._distance,
+            self._members,
+            self._profile,
+            self._joint,
+            rows,
+            fresh,
+            t,
+            np.ascontiguousarray(x),
+            self._warm_up,
+            value,
+            out,
+        )
+
+    def why(self, point: Point) -> str:
+        did = [point.members[member] for member in unpacked(point.part) if member < len(point.members)]
+        named = f", most of all {', '.join(did)}" if did else ""
+        if point.score < 1.0:
+            return f"the group's joint surprise is {point.value:.3g}, usually {point.expected:.3g}{named}"
+        if point.value > point.upper:
+            return (
+                f"the members together are {point.score:.2g} times as surprising as this group's border "
+                f"({point.value:.3g} over {point.upper:.3g}){named}"
+            )
+        return f"the members go together as never before, {point.score:.2g} times as far as this group's border{named}"
+
+    @property
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        return {
+            "groups": self._groups,
+            "distance": self._distance,
+            "members": self._members,
+            "profile": self._profile,
+            "joint": self._joint,
+        }
+
+
+@compiled
+def _run(
+    groups: Any,
+    distances: Any,
+    members: Any,
+    profiles: Any,
+    joints: Any,
+    rows: Rows,
+    fresh: Flags,
+    t: Floats,
+    x: Floats,
+    warm_up: float,
+    value: Floats,
+    out: Any,
+) -> None:
+    group_cells = groups.view(np.float64).reshape((len(groups), -1))
+    distance_cells = distances.view(np.float64).reshape((len(distances), -1))
+    count = x.shape[1]
+    sigmas, odd = np.zeros(count), np.zeros(count)
+    for i in range(len(rows)):
+        k = rows[i]
+        if fresh[i]:
+            group_cells[k] = 0.0
+            distance_cells[k] = 0.0
+            joints[k] = 0.0
+            for j in range(members.shape[1]):
+                _forget(members[k, j], profiles[k, j])
+        _step(
+            groups[k], distances[k], members[k], profiles[k], joints[k], t[i], x[i], warm_up, sigmas, odd, value, out, i
+        )
+
+
+@compiled
+def _forget(m: Any, bins: Any) -> None:
+    m.rows = m.t = m.period = m.slow = m.fast = m.error_slow = m.error_fast = m.factor = 0.0
+    for b in range(len(bins)):
+        bins[b].value = bins[b].noise = bins[b].count = 0.0
+
+
+@compiled
+def _step(
+    s: Any,
+    distance: Any,
+    members: Any,
+    profiles: Any,
+    joint: Any,
+    t: float,
+    x: Floats,
+    warm_up: float,
+    sigmas: Floats,
+    odd: Floats,
+    value: Floats,
+    out: Any,
+    i: int,
+) -> None:
+    """Judge row `i` of one group from what is known, then learn it. sigmas, odd: scratch, a number a member; both NaN
+    where a member did not come or is too new to count."""
+    v = out[i]
+    v.expected = v.lower = v.upper = value[i] = np.nan
+    v.score = v.deviation = v.part = 0.0
+    here, left, near, weight = profile.place(t)
+    came, mean, away = 0.0, 0.0, 0.0
+    for j in range(len(x)):
+        sigmas[j] = odd[j] = np.nan
+        if math.isfinite(x[j]):
+            bounded = min(max(x[j], -VALUE_MAX), VALUE_MAX)
+            _member(members[j], profiles[j], t, bounded, here, left, near, weight, sigmas, odd, j)
+        if odd[j] == odd[j]:
+            came += 1.0
+            mean += odd[j]
+            away += math.log1p(min(abs(sigmas[j]), ODD_MAX))
+            sigmas[j] = min(max(sigmas[j], -FAR_MAX), FAR_MAX)
+    row = s.rows
+    s.rows = row + 1.0
+    if came == 0.0:
+        return
+    mean, away = mean / came, away / came
+
+    enough = max(JOINT_ROWS_MIN, JOINT_ROWS_A_MEMBER * came)
+    squared = _squared(members, joint, sigmas) if s.factored > 0.0 else 0.0
+    far = math.log1p(math.sqrt(squared / came))
+    surprise = mean * math.sqrt(far) if s.factored > 0.0 else 0.0
+    if s.factored > 0.0:
+        value[i] = surprise
+    ratio = 0.0
+    if row >= warm_up and tail_ready(s):
+        share = came / (came + PRIOR_MEMBERS)
+        border = s.tail_level + (HEIGHT + HEIGHT_FEW / came) * s.tail_height
+        border = math.exp((1.0 - share) * math.log(border) + share * math.log(PRIOR))
+        ratio = surprise / border
+        if surprise > border:
+            ratio = max(ratio, 1.0)
+        v.expected, v.upper = s.usual, border
+        if tail_ready(distance):
+            ratio = max(ratio, far / (distance.tail_level + DISTANCE_HEIGHT * distance.tail_height))
+        v.score = pulse(s, row, ratio)
+        # The fast levels follow a fault that lasts; the slow ones tell how long it does.
+        off = (away - s.away) / (SIGMA * s.away_spread + NOISE)
+        v.deviation = min(max(off, CALM * ratio), DEVIATION_MAX)
+        v.part = _named(odd)
+    if surprise > TINY:
+        learn_tail(s, row, surprise, True)
+    if s.factored > 0.0 and far > TINY:
+        learn_tail(distance, row, far, True)
+
+    a = max(SLOW_WEIGHT_MIN, 1.0 / (row + 1.0))
+    off = away - s.away
+    if row > START_ROWS and s.away_spread > 0.0:
+        off = max(-ERROR_MAX * s.away_spread, min(ERROR_MAX * s.away_spread, off))
+    s.away += a * off
+    s.away_spread += a * (abs(off) - s.away_spread)
+    s.usual += a * (min(surprise, ERROR_MAX * s.usual if s.usual > 0.0 else surprise) - s.usual)
+    trust = min(1.0, INFLUENCE * came / squared) if squared > 0.0 else 1.0
+    _learn_joint(joint, sigmas, trust * max(SLOW_WEIGHT_MIN, 1.0 / (s.joint_rows + 2.0)))
+    s.joint_rows += 1.0
+    if s.joint_rows >= enough and (s.factored == 0.0 or s.joint_rows - s.factored >= FACTOR_ROWS):
+        _factor(members, joint)
+        s.factored = s.joint_rows
+
+
+@compiled
+def _member(
+    m: Any, bins: Any, t: float, x: float, here: int, left: int, near: int, weight: float, sigmas: Any, odd: Any, j: int
+) -> None:
+    """One member's value: `sigmas[j]` from its slow level and time of day, `odd[j]` = log(1 + the smaller of that and
+    the distance from its fast level), 0 where they disagree in sign; then learns it."""
+    row = m.rows
+    if row == 0.0:
+        m.rows, m.t, m.slow, m.fast = 1.0, t, x, x
+        return
+    dt = t - m.t
+    if row == 1.0:
+        m.period = dt
+    if dt > GAP_PERIODS * m.period:
+        m.fast = x
+    m.period += max(0.01, 1.0 / (row + 1.0)) * (min(dt, 3.0 * m.period) - m.period)
+    season = profile.read(bins, here, left, near, weight)
+    slow, fast = x - m.slow - season, x - m.fast
+    floor = NOISE * abs(m.slow) + TINY
+    if row > START_ROWS:
+        by_slow, by_fast = slow / (SIGMA * m.error_slow + floor), fast / (SIGMA * m.error_fast + floor)
+        least = min(abs(by_slow), abs(by_fast)) if by_slow * by_fast > 0.0 else 0.0
+        sigmas[j], odd[j] = by_slow, math.log1p(min(least, ODD_MAX))
+    a = max(SLOW_WEIGHT_MIN, min(m.period / profile.DAY_S, SLOW_WEIGHT_MAX), 1.0 / (row + 1.0))
+    bounded_slow, bounded_fast = slow, fast
+    if row > START_ROWS:
+        if m.error_slow > 0.0:
+            bounded_slow = max(-ERROR_MAX * m.error_slow, min(ERROR_MAX * m.error_slow, slow))
+        if m.error_fast > 0.0:
+            bounded_fast = max(-ERROR_MAX * m.error_fast, min(ERROR_MAX * m.error_fast, fast))
+    m.error_slow += a * (abs(bounded_slow) - m.error_slow)
+    m.error_fast += a * (abs(bounded_fast) - m.error_fast)
+    m.fast += FAST_WEIGHT * fast
+    m.slow += a * bounded_slow
+    profile.learn(bins[here], m.period, x - m.slow - season, ERROR_MAX * m.error_slow, 0.0)
+    m.rows, m.t = row + 1.0, t
+
+
+@compiled
+def _squared(members: Any, joint: Any, sigmas: Floats) -> float:
+    """Squared Mahalanobis distance, by forward substitution. A member that did not come counts as where it is
+    expected."""
+    n = len(sigmas)
+    solved = np.zeros(n)
+    total = 0.0
+    for j in range(n):
+        if members[j].factor <= 0.0:
+            continue
+        rest = sigmas[j] if sigmas[j] == sigmas[j] else 0.0
+        for i in range(j):
+            rest -= joint[j, i] * solved[i]
+        solved[j] = rest / members[j].factor
+        total += solved[j] * solved[j]
+    return total
+
+
+@compiled
+def _learn_joint(joint: Any, sigmas: Floats, weight: float) -> None:
+    """Moves the covariance (around the members' own levels) towards this row's products."""
+    for j in range(len(sigmas)):
+        if sigmas[j] != sigmas[j]:
+            continue
+        for i in range(j + 1):
+            if sigmas[i] == sigmas[i]:
+                joint[i, j] += weight * (sigmas[i] * sigmas[j] - joint[i, j])
+
+
+@compiled
+def _factor(members: Any, joint: Any) -> None:
+    """Cholesky factor of covariance + ridge, below the diagonal of `joint`, its diagonal at the members."""
+    n = len(members)
+    trace, known = 0.0, 0.0
+    for j in range(n):
+        if members[j].rows > START_ROWS:
+            trace += joint[j, j]
+            known += 1.0
+    ridge = RIDGE * (trace / known if known > 0.0 else 0.0) + TINY
+    for j in range(n):
+        if members[j].rows <= START_ROWS:
+            members[j].factor = 0.0
+            for i in range(j):
+                joint[j, i] = 0.0
+            continue
+        pivot = joint[j, j] + ridge
+        for i in range(j):
+            if members[i].factor <= 0.0:
+                joint[j, i] = 0.0
+                continue
+            rest = joint[i, j]
+            for k in range(i):
+                rest -= joint[i, k] * joint[j, k]
+            joint[j, i] = rest / members[i].factor
+            pivot -= joint[j, i] * joint[j, i]
+        # Members that come at different times make a matrix that need not be a covariance: never below the ridge.
+        members[j].factor = math.sqrt(max(pivot, ridge))
+
+
+@compiled
+def _named(odd: Floats) -> float:
+    """The three members that are oddest, those of less than half the first's oddity left out."""
+    part, scale, first, before, last = 0.0, 1.0, 0.0, math.inf, -1
+    for _ in range(3):
+        best = -1
+        for j in range(len(odd)):
+            over = odd[j] < before or (odd[j] == before and j > last)
+            if odd[j] > 0.0 and over and (best < 0 or odd[j] > odd[best]):
+                best = j
+        if best < 0 or odd[best] < 0.5 * first:
+            break
+        if first == 0.0:
+            first = odd[best]
+        before, last = odd[best], best
+        part += scale * (best + 1.0)
+        scale *= NAMED
+    return part

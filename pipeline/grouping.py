@@ -1,0 +1,286 @@
+"""One rule of groups in one shard: the members' points come together into rows, by event time. No I/O, no clock.
+
+A group's row is the members' values within one bucket of time, `align_s` wide. It is closed by the first event of the
+group in a later bucket, or as soon as all known members came, where each comes once a bucket. Decided event by event in
+the order of the partition: the same rows wherever batches are cut, and after a restart.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerting.lifecycle import Record
+from detectors.base import Floats, Rows, grown
+from detectors.group import MEMBERS_MAX, Seat, widened
+from pipeline.binding import Binding, Found
+from pipeline.points import Points, Recent, predecessors, remember
+from schemas.alert import Evidence
+from schemas.compiled import compiled
+from schemas.metric import Labels, Series
+
+OPEN = np.dtype(
+    [
+        ("bucket", "f8"),  # number of the newest bucket
+        ("t", "f8"),  # Unix s of the newest point in it
+        ("row_t", "f8"),  # of the newest closed row
+        ("rows", "f8"),  # closed so far
+        ("buckets", "f8"),  # so far; 0: never seen
+        ("closed", "f8"),  # 1: the newest bucket is
+        ("several", "f8"),  # 1: a member came twice in a bucket, so rows are closed by a later bucket only
+    ]
+)
+CELL = np.dtype(
+    [
+        ("value", "f8"),  # newest or sum, in the open bucket
+        ("came", "f8"),  # 1: in the newest bucket
+        ("known", "f8"),  # 1: it is waited for
+        ("missed", "f8"),  # rows without it, since it came last
+    ]
+)
+"""A member. All zero: never seen."""
+
+GONE_ROWS = 10.0  # rows without a member, then it is no longer waited for
+EARLY_BUCKETS = 2.0  # of a group, whose members are still turning up: no row is closed early
+PIECE = 4096  # events taken at once: bounds the matrix of rows
+
+
+def group_of(name: str, group_by: tuple[str, ...] | list[str], labels: Labels) -> Series:
+    """The series that stands for a group: the rule's name, and those of the labels that its members share.
+
+    >>> str(group_of("slow-host", ("host",), (("device", "sda"), ("host", "web-1"))))
+    'slow-host{host="web-1"}'
+    """
+    return Series(name, tuple((label, value) for label, value in labels if label in group_by))
+
+
+@dataclass(frozen=True)
+class GroupFound(Found):
+    """A transition of a group: `at` is the event that closed the row."""
+
+    value: float
+    members: tuple[str, ...]
+    evidence: Evidence
+
+
+class GroupBinding(Binding):
+    """Rows are groups. `row_of` a series is the row of its group; `series_of` a row is its first member."""
+
+    def __init__(self, series: list[Series], *args: Any) -> None:
+        """series: of the shard, which appends to it; then as Binding."""
+        super().__init__(*args)
+        self._series = series
+        rule = self.rule
+        self._group_by = rule.group_by or ()
+        self._summed = any(seat.detector.gathers == "sum" for seat in self.seats)
+        self.groups: list[Series] = []
+        self.members: list[list[Series]] = []
+        self._row_of_group: dict[Series, int] = {}
+        self._member_of = np.zeros(0, np.int64)
+        self._width = 0
+        self.open: NDArray[Any] = np.zeros(0, OPEN)
+        self.gathered: NDArray[Any] = np.zeros((0, 0), CELL)
+        self.recent = Recent()
+        self.late = 0
+
+    @property
+    def seats(self) -> list[Seat]:
+        return [detector for detector in self.detectors if isinstance(detector, Seat)]
+
+    def grow_series(self, capacity: int) -> None:
+        super().grow_series(capacity)
+        self._member_of = grown(self._member_of, capacity)
+
+    def grow_rows(self, capacity: int) -> None:
+        super().grow_rows(capacity)
+        self.open, self.gathered = widened(self.open, capacity), widened(self.gathered, capacity, self._width)
+        recent = self.recent
+        recent.counts = grown(recent.counts, capacity)
+        recent.ring_t, recent.ring_x = grown(recent.ring_t, capacity), grown(recent.ring_x, capacity)
+
+    def add(self, series: int) -> None:
+        one = self._series[series]
+        group = group_of(self.rule.name, self._group_by, one.labels)
+        row = self._row_of_group.get(group)
+        if row is None:
+            row = self.rows
+            if row == len(self.cells):
+                self.grow_rows(max(16, 2 * row))
+            self.series_of[row] = series
+            self.rows += 1
+            self._row_of_group[group] = row
+            self.groups.append(group)
+            self.members.append([])
+        members = self.members[row]
+        if len(members) == MEMBERS_MAX:
+            return  # it has no row: none of its points count
+        self.row_of[series], self._member_of[series] = row, len(members)
+        rest = Series(one.metric, tuple(pair for pair in one.labels if pair[0] not in self._group_by))
+        members.append(rest)
+        if len(members) > self._width:
+            self._width = max(4, 2 * self._width)
+            self.gathered = widened(self.gathered, len(self.open), self._width)
+            for seat in self.seats:
+                seat.widen(self._width)
+        for seat in self.seats:
+            seat.detector.join(row, len(members) - 1, rest)
+
+    def row_of_group(self, labels: Labels) -> int:
+        """Row of the group of a series with these labels; -1: there is none."""
+        return self._row_of_group.get(group_of(self.rule.name, self._group_by, labels), -1)
+
+    def judge(self, points: Points, series_count: int) -> list[Found]:
+        found: list[Found] = []
+        for first in range(0, len(points.series), PIECE):
+            found += self._judge(points, first, min(first + PIECE, len(points.series)))
+        return found
+
+    def _judge(self, points: Points, first: int, last: int) -> list[Found]:
+        room = last - first
+        group, closer = np.empty(2 * room, np.int64), np.empty(2 * room, np.int64)
+        t, gap_s = np.empty(2 * room), np.empty(2 * room)
+        x = np.empty((2 * room, self._width))
+        n, late = gather(
+            points.series,
+            points.t,
+            points.x,
+            first,
+            last,
+            self.row_of,
+            self._member_of,
+            self.rule.align_s,
+            self._summed,
+            self.open,
+            self.gathered,
+            group,
+            closer,
+            t,
+            gap_s,
+            x,
+        )
+        self.late += late
+        if not n:
+            return []
+        for seat in self.seats:
+            seat.given = x[:n]
+        rows = Points(group[:n], t[:n], np.zeros(n), gap_s[:n], gap_s[:n] > self.idle_after_s)
+        found = super().judge(rows, self.rows)
+        values = [np.nan_to_num(seat.values) for seat in self.seats]
+        rows.x[:] = values[0]
+        told: list[Found] = []
+        before = predecessors(rows.series, np.full(self.rows, -1, np.int64)) if found else group
+        for one in found:
+            row = int(one.change["row"])
+            newest = int(before[one.at]) if one.change["silent"] else one.at
+            evidence = self.recent.evidence(row, newest, rows, before)
+            value = float(values[self.level_of(one.change).detector][one.at])
+            names = tuple(map(str, self.members[row]))
+            told.append(GroupFound(int(closer[one.at]), self, one.change, one.verdict, value, names, evidence))
+        recent = self.recent
+        remember(rows.series, rows.t, rows.x, rows.fresh, recent.counts, recent.ring_t, recent.ring_x)
+        return told
+
+    def silent(self, now_s: float, last_t: Floats) -> Rows:
+        return super().silent(now_s, self._row_t(last_t))
+
+    def advance(self, now_s: float, last_t: Floats) -> list[Record]:
+        return super().advance(now_s, self._row_t(last_t))
+
+    def _row_t(self, last_t: Floats) -> Floats:
+        """Times of the groups' newest rows, where the newest of their first members would stand."""
+        times = np.full(len(last_t), np.nan)
+        closed = self.open[: self.rows]
+        times[self.series_of[: self.rows]] = np.where(closed["rows"] > 0.0, closed["row_t"], np.nan)
+        return times
+
+    @property
+    def own_state(self) -> dict[str, NDArray[Any]]:
+        """What a snapshot holds beside cells and detectors; first axis = group."""
+        recent = self.recent
+        return {
+            "open": self.open,
+            "gathered": self.gathered,
+            "point_count": recent.counts,
+            "point_t": recent.ring_t,
+            "point_x": recent.ring_x,
+        }
+
+
+@compiled
+def gather(
+    series: Rows,
+    t: Floats,
+    x: Floats,
+    first: int,
+    last: int,
+    row_of: Rows,
+    member_of: Rows,
+    align_s: float,
+    summed: bool,
+    open_: Any,
+    gathered: Any,
+    group: Rows,
+    closer: Rows,
+    row_t: Floats,
+    gap_s: Floats,
+    rows: Floats,
+) -> tuple[int, int]:
+    """Takes points `first` to `last` into their groups' buckets: (rows closed, points that came too late for theirs).
+
+    Written for each closed row: `group`, `closer` (the event that closed it), `row_t` (Unix seconds), `gap_s` since the
+    group's row before (0 for its first), `rows` (the members' values, NaN where one did not come). Room for two each.
+    """
+    n = late = 0
+    for i in range(first, last):
+        g = row_of[series[i]]
+        if g < 0:
+            continue
+        o, cells = open_[g], gathered[g]
+        cell = cells[member_of[series[i]]]
+        bucket = math.floor(t[i] / align_s)
+        if o.buckets > 0.0 and (bucket < o.bucket or (bucket == o.bucket and o.closed > 0.0)):
+            late += 1
+            if bucket == o.bucket and cell.came > 0.0:
+                o.several = 1.0
+            cell.known, cell.missed = 1.0, 0.0
+            continue
+        if o.buckets == 0.0 or bucket > o.bucket:
+            if o.buckets > 0.0 and o.closed == 0.0:
+                _close(o, cells, g, i, n, group, closer, row_t, gap_s, rows)
+                n += 1
+            for j in range(len(cells)):
+                cells[j].came = 0.0
+            o.bucket, o.t, o.closed = bucket, t[i], 0.0
+            o.buckets += 1.0
+        if cell.came > 0.0:
+            o.several = 1.0
+        cell.value = cell.value + x[i] if summed and cell.came > 0.0 else x[i]
+        cell.came, cell.known, cell.missed = 1.0, 1.0, 0.0
+        o.t = max(o.t, t[i])
+        if summed or o.several > 0.0 or o.buckets <= EARLY_BUCKETS:
+            continue
+        complete = True
+        for j in range(len(cells)):
+            complete = complete and (cells[j].came > 0.0 or cells[j].known == 0.0)
+        if complete:
+            _close(o, cells, g, i, n, group, closer, row_t, gap_s, rows)
+            n += 1
+    return n, late
+
+
+@compiled
+def _close(
+    o: Any, cells: Any, g: int, i: int, n: int, group: Rows, closer: Rows, row_t: Floats, gap_s: Floats, rows: Floats
+) -> None:
+    group[n], closer[n], row_t[n] = g, i, o.t
+    gap_s[n] = o.t - o.row_t if o.rows > 0.0 else 0.0
+    o.row_t, o.closed = o.t, 1.0
+    o.rows += 1.0
+    for j in range(len(cells)):
+        rows[n, j] = cells[j].value if cells[j].came > 0.0 else np.nan
+        if cells[j].came == 0.0 and cells[j].known > 0.0:
+            cells[j].missed += 1.0
+            if cells[j].missed > GONE_ROWS:
+                cells[j].known = 0.0

@@ -1,0 +1,215 @@
+"""Groups in the engine: members meet by event time, one alert a group, the same bytes whatever cuts and restarts."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.engine import Batch, Engine, Shard
+from pipeline.grouping import GroupBinding
+from pipeline.saved import capture, restore
+from schemas.alert import AlertEvent, encode_alert
+from schemas.config import ConfigErrors
+from tests.engine.streams import config
+
+T0 = 1_795_412_000.0
+TEXT = """
+limits: {idle_after: 12h, stale_after: 1h}
+rules:
+  - name: together
+    match: '{__name__=~"m[0-9]"}'
+    group_by: [host]
+    detector: multivariate
+    params: {warm_up: 150}
+    levels: {warning: 1.0, critical: 2.0}
+    labels: {team: ops}
+"""
+Event = tuple[str, str, float, float]  # metric, host, Unix seconds, value
+
+
+def apply(shard: Shard, events: list[Event], first_offset: int = 0) -> list[AlertEvent]:
+    series = [shard.intern(metric, {"host": host, "rack": "r1"}) for metric, host, _, _ in events]
+    return shard.apply(
+        Batch(
+            np.array(series, np.int64),
+            np.array([t for _, _, t, _ in events], np.float64),
+            np.array([x for _, _, _, x in events], np.float64),
+            "metrics",
+            0,
+            np.arange(first_offset, first_offset + len(events), dtype=np.int64),
+        )
+    )
+
+
+def shard_of(text: str = TEXT) -> Shard:
+    made = config(text)
+    return Engine(made.rules, made.limits).shard()
+
+
+def stream(seed: int, rows: int = 330, members: int = 4, tidy: bool = False) -> list[Event]:
+    """Members of two hosts, a minute apart, a fault in all of host a at row 300; holes, lateness, doubles by chance."""
+    rng = np.random.default_rng(seed)
+    events: list[Event] = []
+    for row in range(rows):
+        for host in "ab":
+            for member in rng.permutation(members).tolist():
+                value = 50.0 + rng.normal(0.0, 1.0) + (40.0 if host == "a" and 300 <= row < 306 else 0.0)
+                t = T0 + 60.0 * row + float(rng.uniform(0.0, 20.0))
+                if not tidy and rng.random() < 0.02:
+                    continue
+                if not tidy and rng.random() < 0.01:
+                    t += float(rng.choice([-90.0, 45.0]))
+                events.append((f"m{member}", host, t, value))
+    return events
+
+
+def told(events: list[Event], cuts: tuple[int, ...] = (), restarts: bool = False) -> list[bytes]:
+    shard, found = shard_of(), []
+    for a, b in pairwise((0, *cuts, len(events))):
+        found += apply(shard, events[a:b], a)
+        if restarts:
+            saved, shard = capture(shard), shard_of()
+            found += restore(shard, saved)
+    return [encode_alert(event) for event in found]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000), st.data())
+def test_cuts_and_restarts_change_no_byte(seed: int, data: st.DataObject) -> None:
+    events = stream(seed)
+    cuts = tuple(sorted(data.draw(st.sets(st.integers(0, len(events)), max_size=5))))
+    whole = told(events)
+    assert told(events, cuts) == whole
+    assert told(events, cuts, restarts=True) == whole
+
+
+def test_a_group_is_one_alert_that_names_its_members() -> None:
+    shard = shard_of()
+    found = apply(shard, stream(5, tidy=True))
+    first = found[0]
+    assert first.labels == {"alertname": "together", "metric": "together", "host": "a", "team": "ops"}
+    assert {event.labels["host"] for event in found} == {"a"}
+    assert first.status == "firing"
+    assert found[-1].status == "resolved"
+    assert first.detector == "multivariate"
+    assert 'm0{rack="r1"}' in first.why or 'm1{rack="r1"}' in first.why
+    assert first.value is not None
+    assert first.evidence.v[-1] == first.value
+    assert len(first.evidence.t) == 16
+    assert first.source is not None
+    events = stream(5, tidy=True)
+    closing = events[first.source.offset]
+    # The row closes with the last member of the fault's first minute: no waiting for the next.
+    assert closing[1] == "a"
+    assert int((closing[2] - T0) // 60) == 300
+
+
+def binding_of(shard: Shard) -> GroupBinding:
+    binding = shard.bindings[0]
+    assert isinstance(binding, GroupBinding)
+    return binding
+
+
+def rows_of(events: list[Event]) -> tuple[int, int]:
+    """(rows closed, late) of host a."""
+    shard = shard_of()
+    apply(shard, events)
+    binding = binding_of(shard)
+    return int(binding.open["rows"][0]), binding.late
+
+
+def minute(row: int, *members: int, at: float = 0.0) -> list[Event]:
+    return [(f"m{member}", "a", T0 + 60.0 * row + at + 0.1 * k, 1.0) for k, member in enumerate(members)]
+
+
+START = minute(0, 0, 1) + minute(1, 0, 1) + minute(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "events", "rows", "late"),
+    [
+        ("complete rows need no later event", START, 3, 0),
+        ("an incomplete one does", START + minute(3, 0), 3, 0),
+        ("which is the next bucket's", START + minute(3, 0) + minute(4, 0), 4, 0),
+        ("a member that is late for a closed row is counted", START + minute(3, 0) + minute(4, 0) + minute(3, 1), 4, 1),
+        (
+            "one that comes twice a bucket: rows wait for the end of theirs",
+            START + minute(2, 0, at=30.0) + minute(3, 0, 1),
+            3,
+            1,
+        ),
+        ("a member long gone is not waited for", START + [e for row in range(3, 16) for e in minute(row, 0)], 16, 0),
+        ("one that is new is waited for from then on", START + minute(3, 0, 2, 1) + minute(4, 0, 1), 4, 0),
+    ],
+)
+def test_when_a_row_is_closed(what: str, events: list[Event], rows: int, late: int) -> None:
+    assert rows_of(events) == (rows, late), what
+
+
+def test_a_group_that_goes_silent_is_resolved_by_time() -> None:
+    shard = shard_of()
+    found = apply(shard, [event for event in stream(5, rows=303, tidy=True) if event[1] == "a"])
+    assert [event.status for event in found] == ["firing"] * len(found)
+    assert not shard.has_silent(T0 + 60.0 * 303)
+    ends = shard.advance(T0 + 60.0 * 303 + 3700.0)
+    assert [(event.status, event.labels["host"]) for event in ends] == [("resolved", "a")]
+    assert len(ends[0].evidence.t) == 16
+    assert shard.advance(T0 + 1e5) == []
+
+
+def test_a_rule_that_goes_ends_its_groups_alerts() -> None:
+    shard = shard_of()
+    apply(shard, stream(5, rows=303, tidy=True))
+    other = shard_of(TEXT.replace("name: together", "name: renamed"))
+    ends = restore(other, capture(shard))
+    assert [(e.rule, e.labels["host"], e.why) for e in ends] == [
+        ("together", "a", f"Resolved from {ends[0].previous_level}: its rule was removed.")
+    ]
+    assert len(ends[0].evidence.v) == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("group_by: [host]", ""), "group_by: missing; multivariate judges several series together"),
+        (("group_by: [host]", "group_by: ['a-b']"), "is not the name of a label"),
+        (("group_by: [host]", "group_by: [host, host]"), "is there twice"),
+        (("detector: multivariate\n    params: {warm_up: 150}", "detector: baseline"), "judges each series for itself"),
+    ],
+)
+def test_a_group_by_that_can_not_be_is_refused(change: tuple[str, str], message: str) -> None:
+    with pytest.raises(ConfigErrors, match=message):
+        config(TEXT.replace(*change))
+
+
+BURN = """
+rules:
+  - name: budget
+    match: '{__name__=~"m0|m1"}'
+    group_by: [host]
+    detector: burn_rate
+    params: {bad: m0, total: m1, min_events: 50, windows: [{long: 1h, short: 5m, burn: 14.4}]}
+"""
+
+
+def test_counts_of_one_bucket_add_up_and_fire_and_resolve() -> None:
+    shard = shard_of(BURN)
+    events: list[Event] = []
+    for row in range(40):
+        failing = 5 <= row < 10
+        for ten in range(6):
+            at = T0 + 40.0 + 60.0 * row + 10.0 * ten  # T0 is 20 s into a bucket
+            events += [("m1", "a", at, 10.0), ("m0", "a", at + 1.0, 5.0 if failing else 0.0)]
+    found = apply(shard, events)
+    assert [(event.status, event.labels["host"]) for event in found] == [("firing", "a"), ("resolved", "a")]
+    first = found[0]
+    assert first.value is not None
+    # Half of the 60 events of the first failing minute, of six minutes in the hour so far.
+    assert first.value == pytest.approx(30.0 / 360.0 / 0.001)
+    assert first.upper == 14.4
+    assert "1 h and 5 min" in first.why
+    # Failures end at 05:44; five minutes later the short window has forgotten them.
+    assert "2026-11-23T05:44" < found[-1].at < "2026-11-23T05:50"
+    assert binding_of(shard).late == 0

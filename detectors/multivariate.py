@@ -22,6 +22,7 @@ from pydantic import Field
 from detectors import profile
 from detectors.base import VALUE_MAX, Flags, Floats, Point, Records, Rows, Settings
 from detectors.group import GroupDetector, GroupSettings, unpacked, widened
+from detectors.joint import START_ROWS, factor, learn_joint, squared_distance
 from detectors.pulse import PULSE_FIELDS, pulse
 from detectors.tail import TAIL_FIELDS, learn_tail, tail_ready
 from schemas.compiled import compiled
@@ -57,7 +58,6 @@ MEMBER = np.dtype(
     ]
 )
 
-START_ROWS = 30.0  # values of a member before it counts and its learning is bounded
 ERROR_MAX = 4.0  # mean residuals: learning never moves by more
 SLOW_WEIGHT_MIN, SLOW_WEIGHT_MAX = 0.001, 0.1
 FAST_WEIGHT = 0.3
@@ -66,7 +66,6 @@ ODD_MAX = 1e3  # sigmas: beyond, a member is as odd as it can be (one that never
 FAR_MAX = 30.0  # sigmas: what one member counts at most in distance and covariance
 JOINT_ROWS_MIN, JOINT_ROWS_A_MEMBER = 100.0, 5.0  # rows before there is a distance: covariance needs some a member
 FACTOR_ROWS = 50.0  # rows between two factors: the covariance moves by a thousandth a row
-RIDGE = 0.01  # of the mean variance, added to each: collinear and constant members keep a factor
 INFLUENCE = 4.0  # times the expected squared distance: rows beyond are weighted down to it
 HEIGHT, HEIGHT_FEW = 2.5, 3.0  # border: level + (HEIGHT + HEIGHT_FEW / members) heights of the tail. Two members meet
 # baseline's 4; the mean of many has a lighter tail.
@@ -247,7 +246,7 @@ def _step(
     mean, away = mean / came, away / came
 
     enough = max(JOINT_ROWS_MIN, JOINT_ROWS_A_MEMBER * came)
-    squared = _squared(members, joint, sigmas) if s.factored > 0.0 else 0.0
+    squared = squared_distance(members, joint, sigmas) if s.factored > 0.0 else 0.0
     far = math.log1p(math.sqrt(squared / came))
     surprise = mean * math.sqrt(far) if s.factored > 0.0 else 0.0
     if s.factored > 0.0:
@@ -281,10 +280,10 @@ def _step(
     s.away_spread += a * (abs(off) - s.away_spread)
     s.usual += a * (min(surprise, ERROR_MAX * s.usual if s.usual > 0.0 else surprise) - s.usual)
     trust = min(1.0, INFLUENCE * came / squared) if squared > 0.0 else 1.0
-    _learn_joint(joint, sigmas, trust * max(SLOW_WEIGHT_MIN, 1.0 / (s.joint_rows + 2.0)))
+    learn_joint(joint, sigmas, trust * max(SLOW_WEIGHT_MIN, 1.0 / (s.joint_rows + 2.0)))
     s.joint_rows += 1.0
     if s.joint_rows >= enough and (s.factored == 0.0 or s.joint_rows - s.factored >= FACTOR_ROWS):
-        _factor(members, joint)
+        factor(members, joint)
         s.factored = s.joint_rows
 
 
@@ -324,65 +323,6 @@ def _member(
     m.slow += a * bounded_slow
     profile.learn(bins[here], m.period, x - m.slow - season, ERROR_MAX * m.error_slow, 0.0)
     m.rows, m.t = row + 1.0, t
-
-
-@compiled
-def _squared(members: Any, joint: Any, sigmas: Floats) -> float:
-    """Squared Mahalanobis distance, by forward substitution. A member that did not come counts as where it is
-    expected."""
-    n = len(sigmas)
-    solved = np.zeros(n)
-    total = 0.0
-    for j in range(n):
-        if members[j].factor <= 0.0:
-            continue
-        rest = sigmas[j] if sigmas[j] == sigmas[j] else 0.0
-        for i in range(j):
-            rest -= joint[j, i] * solved[i]
-        solved[j] = rest / members[j].factor
-        total += solved[j] * solved[j]
-    return total
-
-
-@compiled
-def _learn_joint(joint: Any, sigmas: Floats, weight: float) -> None:
-    """Moves the covariance (around the members' own levels) towards this row's products."""
-    for j in range(len(sigmas)):
-        if sigmas[j] != sigmas[j]:
-            continue
-        for i in range(j + 1):
-            if sigmas[i] == sigmas[i]:
-                joint[i, j] += weight * (sigmas[i] * sigmas[j] - joint[i, j])
-
-
-@compiled
-def _factor(members: Any, joint: Any) -> None:
-    """Cholesky factor of covariance + ridge, below the diagonal of `joint`, its diagonal at the members."""
-    n = len(members)
-    trace, known = 0.0, 0.0
-    for j in range(n):
-        if members[j].rows > START_ROWS:
-            trace += joint[j, j]
-            known += 1.0
-    ridge = RIDGE * (trace / known if known > 0.0 else 0.0) + TINY
-    for j in range(n):
-        if members[j].rows <= START_ROWS:
-            members[j].factor = 0.0
-            for i in range(j):
-                joint[j, i] = 0.0
-            continue
-        pivot = joint[j, j] + ridge
-        for i in range(j):
-            if members[i].factor <= 0.0:
-                joint[j, i] = 0.0
-                continue
-            rest = joint[i, j]
-            for k in range(i):
-                rest -= joint[i, k] * joint[j, k]
-            joint[j, i] = rest / members[i].factor
-            pivot -= joint[j, i] * joint[j, i]
-        # Members that come at different times make a matrix that need not be a covariance: never below the ridge.
-        members[j].factor = math.sqrt(max(pivot, ridge))
 
 
 @compiled

@@ -1,8 +1,8 @@
 """How well `forecast` foretells a limit, and how often `trend` and `forecast` speak for nothing. On made series.
 
-Months of a value a minute or every five: random walks, days and weeks, cron bursts, sawtooth. The limit lies
-above all that the series does by itself, by a tenth of its range to all of it, so that near misses are among them. Into copies of the
-same series comes a ramp that reaches the limit: straight, quickening or with steps, within two hours to a day.
+Months of a value a minute or every five: random walks, days and weeks, cron bursts, sawtooth. The limit lies above all
+that the series does by itself, by a tenth of its range to all of it, so that near misses are among them. Into copies of
+the same series comes a ramp that reaches the limit: straight, quickening or with steps, within two hours to a day.
 """
 
 from collections.abc import Callable

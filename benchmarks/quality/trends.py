@@ -1,8 +1,8 @@
 """How well `forecast` foretells a limit, and how often `trend` and `forecast` speak for nothing. On made series.
 
-Months of a value a minute or every five: random walks, days and weeks, cron bursts, sawtooth. The limit lies a little
-above all that the series does by itself (a tenth of its range), so that near misses are among them. Into copies of the
-same series comes a ramp that reaches the limit: straight, quickening or with steps, within two hours to a day.
+Months of a value a minute or every five: random walks, days and weeks, cron bursts, sawtooth. The limit lies above all
+that the series does by itself, by a tenth of its range to all of it, so that near misses are among them. Into copies of
+the same series comes a ramp that reaches the limit: straight, quickening or with steps, within two hours to a day.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ AHEAD_S = 1_800.0  # an alert must come so long before the limit
 LATE_S = 1.5  # horizons: a limit that is reached so long after the alert was foretold, if early
 HORIZON_S = 14_400.0
 CLEAR = 3.0  # |deviation| below which an alert clears
+HEADROOM = (0.1, 1.0)  # of the range that a series has by itself, between its highest value and the limit
 SERIES_EACH = 6  # of each shape: half with a value a minute, half with one every five
 
 
@@ -134,7 +135,7 @@ def one(rng: Rng, shape: str, step_s: float, **params: Any) -> dict[str, float]:
     """Counts of one series: false alerts in the month without a ramp, and whether the ramp's limit was foretold."""
     t = START_S + np.arange(0.0, DAYS * DAY_S, step_s)
     x = SHAPES[shape](rng, t)
-    limit = float(x.max() + 0.1 * (x.max() - x.min()))
+    limit = float(x.max() + rng.uniform(*HEADROOM) * (x.max() - x.min()))
     settings = {"limit": f"> {limit!r}", "horizon": HORIZON_S, **params}
     false = len(alerts("forecast", settings, t, x).opened)
     false_trends = len(alerts("trend", {}, t, x).opened)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from detectors import profile
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
+from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, pulse
 from detectors.residual import RESIDUAL_FIELDS, innovation, learn, season, sigma_of
 from schemas.compiled import compiled
@@ -47,6 +48,8 @@ STATE = np.dtype(
 )
 """One series. All f8, all zero: never seen."""
 
+BIN_FIELDS = len(profile.BIN.names or ())
+SEASONAL = 4  # where the settings say whether the time of day is taken out
 Z_MAX = 4.0  # sigmas that one row may count: no single outlier is a shift, nor are three
 FORGET = 0.9999  # of the Page-Hinkley sums, a row; river's default
 PH_ROWS = 30.0  # before the Page-Hinkley test may speak: its own mean must exist
@@ -175,6 +178,14 @@ def _run(series: Any, profiles: Any, rows: Rows, fresh: Flags, t: Floats, x: Flo
     cells = series.view(np.float64).reshape((len(series), -1))
     bins = profiles.view(np.float32).reshape((len(profiles), -1))
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            later = rows[i + AHEAD]
+            for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
+                prefetch(cells, later, field)
+            if settings[SEASONAL]:
+                bin_ = BIN_FIELDS * profile.place(t[i + AHEAD])[0]
+                prefetch(bins, later, bin_)
+                prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
@@ -184,7 +195,7 @@ def _run(series: Any, profiles: Any, rows: Rows, fresh: Flags, t: Floats, x: Flo
 
 @compiled
 def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
-    seasonal, warm_up, settle = settings[4], settings[5], settings[6]
+    seasonal, warm_up, settle = settings[SEASONAL], settings[5], settings[6]
     v.expected = v.lower = v.upper = np.nan
     v.score = v.deviation = v.part = 0.0
     if not math.isfinite(x) or (s.rows > 0.0 and not t > s.t):

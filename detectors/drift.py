@@ -15,6 +15,7 @@ from pydantic import Field
 
 from detectors import adaptive_window, profile, two_samples
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
+from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, SCORE_MAX, pulse
 from detectors.residual import RESIDUAL_FIELDS, learn, repetition, season, sigma_of
 from schemas.compiled import compiled
@@ -37,6 +38,9 @@ STATE = np.dtype(
 )
 """One series. All f8, all zero: never seen."""
 
+BIN_FIELDS = len(profile.BIN.names or ())
+SEASONAL = 5  # where the settings say whether the time of day is taken out
+FIRST_LEVELS = 3  # of the histogram: most rows touch no other
 SPAN = 4.0  # sigmas to either side that ADWIN sees as 0 and 1
 SEASON_S = 2.0 * profile.DAY_S  # before a time of day that was taken out is known: the profile has seen it twice
 REPEATS_MAX = 0.999  # of the repetition that is allowed for
@@ -144,7 +148,18 @@ def _run(
 ) -> None:
     cells = series.view(np.float64).reshape((len(series), -1))
     bins = profiles.view(np.float32).reshape((len(profiles), -1))
+    sums = buckets.reshape((len(buckets), -1))[:, : FIRST_LEVELS * adaptive_window.COLUMNS]
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            later = rows[i + AHEAD]
+            for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
+                prefetch(cells, later, field)
+            if settings[SEASONAL]:
+                bin_ = BIN_FIELDS * profile.place(t[i + AHEAD])[0]
+                prefetch(bins, later, bin_)
+                prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
+            for field in range(0, sums.shape[1], 8):
+                prefetch(sums, later, field)
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0

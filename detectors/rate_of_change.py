@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
+from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import PULSE_FIELDS, SCORE_MAX, pulse
 from schemas.compiled import compiled
 from schemas.config.values import Duration
@@ -128,6 +129,12 @@ def _run(series: Any, buckets: Any, rows: Rows, fresh: Flags, t: Floats, x: Floa
     cells = series.view(np.float64).reshape((len(series), -1))
     rings = buckets.view(np.float64).reshape((len(buckets), -1))
     for i in range(len(rows)):
+        if i + AHEAD < len(rows):
+            later = rows[i + AHEAD]
+            for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
+                prefetch(cells, later, field)
+            for field in range(0, rings.shape[1], 8):
+                prefetch(rings, later, field)
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0

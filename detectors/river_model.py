@@ -1,8 +1,8 @@
-"""An online model of river's `anomaly` module, one per series, its score brought to our border 1.0.
+"""An online model of river's `anomaly` or `drift` module, one per series, its score brought to our border 1.0.
 
-Knows river's API (`score_one`, `learn_one`) and nothing of its models' insides. river's scores mean something else in
-every model; the episode tail (`tail.py`) learns for each series how high they usually are. A model costs 3 us to 1 ms
-an event and kilobytes a series: for chosen series, not for all.
+Knows river's API (`score_one`, `learn_one`; `update`, `drift_detected`) and nothing of its models' insides. river's
+scores mean something else in every model; the episode tail (`tail.py`) learns for each series how high they usually
+are. A model costs 2.5 us to 1 ms an event and kilobytes a series: for chosen series, not for all.
 """
 
 import difflib
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from detectors import river_state
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.pulse import PULSE_FIELDS, pulse
 from detectors.tail import TAIL_FIELDS, learn_tail, tail_border, tail_ready
@@ -40,7 +41,8 @@ STATE = np.dtype(
 
 FEATURE = "value"  # the one feature a model sees
 WRAPPERS = ("QuantileFilter", "ThresholdFilter")  # need another model as an argument: our tail does their work
-RISE, PROBABILITY, MASS = 0, 1, 2  # what a raw score is, see `_surprise`
+PLACEHOLDERS = ("DummyDriftDetector", "NoDrift")  # of river.drift: look at no value
+RISE, PROBABILITY, MASS, DRIFT = 0, 1, 2, 3  # what a raw score is, see `_surprise`; DRIFT: 1 where the model says drift
 READ_AS = {"GaussianScorer": PROBABILITY, "PredictiveAnomalyDetection": PROBABILITY, "HalfSpaceTrees": MASS}
 UNIT_RANGE = ("HalfSpaceTrees", "OneClassSVM")  # expect features in 0..1
 START_ROWS = 30.0  # rows before learning of levels is bounded
@@ -49,6 +51,7 @@ SCALE_SIGMAS = 20.0  # from the level, what `scale` brings to 0 and to 1
 WEIGHT = 0.005  # of a row in level and usual raw score, after the first 200
 NOISE = 1e-6  # of the level: the smallest sigma
 DEVIATION_MAX = 1e6
+HELD_FROM = 3.0  # |deviation| from which an alert is held
 TINY = 1e-300
 SIGMA = math.sqrt(math.pi / 2.0)  # sigma / mean absolute deviation of the normal law
 CERTAIN = 2.0**-53  # a probability can't say more than this
@@ -61,19 +64,60 @@ def _anomaly() -> Any:
 
 
 @cache
-def _supervised() -> Any:
-    return import_module("river.base").SupervisedAnomalyDetector
+def _drift() -> Any:
+    return import_module("river.drift")
+
+
+@cache
+def _bases() -> Any:
+    return import_module("river.base")
+
+
+def _of_drift(name: str) -> bool:
+    made = getattr(_drift(), name, None)
+    return inspect.isclass(made) and issubclass(made, _bases().DriftDetector) and name not in PLACEHOLDERS
 
 
 def models() -> tuple[str, ...]:
     """Names that `model` may have."""
-    return tuple(sorted(name for name in _anomaly().__all__ if name not in WRAPPERS))
+    anomalies = (name for name in _anomaly().__all__ if name not in WRAPPERS)
+    return tuple(sorted([*anomalies, *filter(_of_drift, _drift().__all__)]))
+
+
+def _model_class(name: str) -> Any:
+    return getattr(_drift() if _of_drift(name) else _anomaly(), name)
+
+
+def judge_features(model: Any, features: Mapping[str, float]) -> float:
+    """The model's raw score of these features, which it then learns. A drift model's is 1.0 where it says drift.
+
+    Raises what river raises, and ValueError where a model that takes one value is given more.
+
+    >>> from river.anomaly import StandardAbsoluteDeviation
+    >>> model = StandardAbsoluteDeviation()
+    >>> [round(judge_features(model, {"value": value}), 2) for value in (1.0, 2.0, 3.0, 9.0)][2:]
+    [2.12, 7.0]
+    """
+    drifts = isinstance(model, _bases().DriftDetector)
+    if not drifts and not isinstance(model, _bases().SupervisedAnomalyDetector):
+        raw = float(model.score_one(dict(features)))
+        model.learn_one(dict(features))
+        return raw
+    if len(features) != 1:
+        raise ValueError(f"{type(model).__name__} takes one value, not {len(features)}: {', '.join(features)}")
+    (value,) = features.values()
+    if drifts:
+        model.update(value)
+        return float(model.drift_detected)
+    raw = float(model.score_one({}, value))  # judges the target, from features that we don't have
+    model.learn_one({}, value)
+    return raw
 
 
 class Params(Settings):
     """Settings of `river`."""
 
-    model: str = Field(description="A model of river.anomaly, such as HalfSpaceTrees or GaussianScorer.")
+    model: str = Field(description="A model of river.anomaly or river.drift, such as HalfSpaceTrees or KSWIN.")
     args: Mapping[str, bool | int | float | str | None] = Field(
         default={}, description="Arguments of the model's constructor, by river's names."
     )
@@ -93,15 +137,19 @@ class Params(Settings):
     def _known(cls, name: str) -> str:
         if name in WRAPPERS:
             raise ValueError(f"{name} wraps another model; name that model itself, its border is learned anyway")
+        if name in PLACEHOLDERS:
+            raise ValueError(f"{name} looks at no value; river.drift has ADWIN, KSWIN, PageHinkley")
+        if name in _drift().binary.__all__:
+            raise ValueError(f"{name} takes right or wrong, not values of a series; river.drift has ADWIN, KSWIN, ...")
         if name not in models():
             close = difflib.get_close_matches(name, models(), n=1, cutoff=0.5)
             hint = f'; did you mean "{close[0]}"?' if close else f"; river has {', '.join(models())}"
-            raise ValueError(f'no model "{name}" in river.anomaly{hint}')
+            raise ValueError(f'no model "{name}" in river.anomaly or river.drift{hint}')
         return name
 
     @model_validator(mode="after")
     def _constructible(self) -> "Params":
-        known = inspect.signature(getattr(_anomaly(), self.model)).parameters
+        known = inspect.signature(_model_class(self.model)).parameters
         for name in self.args:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -111,15 +159,14 @@ class Params(Settings):
             model = self.build()
             # Many wrong values only show when the model works.
             for value in (0.0, 1.0, 0.5):
-                _score_one(model, value)
-                _learn_one(model, value)
+                judge_features(model, {FEATURE: value})
         except Exception as error:
             raise ValueError(f"args: {self.model} does not work with {dict(self.args)}: {error}") from error
         return self
 
     def build(self) -> Any:
         """A new model; `args` stand over `seed`."""
-        make = getattr(_anomaly(), self.model)
+        make = _model_class(self.model)
         seed = {"seed": self.seed} if "seed" in inspect.signature(make).parameters else {}
         return make(**{**seed, **self.args})
 
@@ -128,27 +175,23 @@ class Params(Settings):
         return self.model in UNIT_RANGE if self.scale is None else self.scale
 
 
-def _score_one(model: Any, value: float) -> float:
-    """Raw score, before learning. river's supervised models judge the target `y`, the others the features `x`."""
-    if isinstance(model, _supervised()):
-        return float(model.score_one({}, value))
-    return float(model.score_one({FEATURE: value}))
-
-
-def _learn_one(model: Any, value: float) -> None:
-    if isinstance(model, _supervised()):
-        model.learn_one({}, value)
-    else:
-        model.learn_one({FEATURE: value})
-
-
 class River(Detector):
-    """A model of river.anomaly per series. Score 1.0 is the border that the episode tail learned for that series.
+    """A river model per series. Score 1.0 is the border that the episode tail learned for that series, or drift.
 
     `failures` counts events on which a model raised, or returned what is no number: they score 0, the model goes on.
+
+    >>> from detectors.base import VERDICT
+    >>> detector = River(Params(model="GaussianScorer"), (Border.parse(">= 1"),))
+    >>> x, out = np.random.default_rng(1).normal(50.0, 5.0, 900), np.zeros(900, VERDICT)
+    >>> x[700] = 95.0
+    >>> detector.grow(1)
+    >>> detector.update(np.zeros(900, np.int64), np.zeros(900, np.bool_), 60.0 * np.arange(900), x, out)
+    >>> np.flatnonzero(out["score"] >= 1.0).tolist()
+    [700]
     """
 
     kind: ClassVar[str] = "river"
+    version: ClassVar[int] = 2
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 
@@ -158,29 +201,53 @@ class River(Detector):
             raise TypeError(f"river takes its own Params, got {type(params).__name__}")
         self.failures = 0
         self._params = params
-        self._read_as = READ_AS.get(params.model, RISE)
+        self._read_as = DRIFT if _of_drift(params.model) else READ_AS.get(params.model, RISE)
         self._series: NDArray[np.generic] = np.zeros(0, STATE)
         self._models: list[Any] = []
+        # Without a seed the same arguments don't build the same model twice.
+        count = river_state.number_count(self._started()) if params.args.get("seed", params.seed) is not None else 0
+        # The first says whether a model was saved there: rows whose model was never built keep what was loaded.
+        self._numbers: NDArray[np.float64] = np.zeros((0, 1 + count if count else 0), np.float64)
+
+    @property
+    def keeps_models(self) -> bool:
+        """Whether the saved state holds the models. Else they learn again after a restart."""
+        return bool(self._numbers.shape[1])
+
+    def _started(self) -> Any:
+        """A model that has learned one value: some build their insides only then."""
+        model = self._params.build()
+        judge_features(model, {FEATURE: 0.5})
+        return model
 
     def grow(self, rows: int) -> None:
         self._series = grown(self._series, rows)
+        self._numbers = grown(self._numbers, rows)
         self._models += [None] * (rows - len(self._models))
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         for i, (k, new, value) in enumerate(zip(rows.tolist(), fresh.tolist(), x.tolist(), strict=True)):
             value = min(max(value, -VALUE_MAX), VALUE_MAX)
-            again = new or self._models[k] is None
+            again = new or (self._models[k] is None and not self._load(k))
             if again:
                 self._models[k] = self._params.build()
             _begin(self._series, k, new, again, value)
             raw = self._judge(self._models[k], _scaled(self._series, k, value) if self._params.scales else value)
             _calibrate(self._series, k, value, raw, self._read_as, float(self._params.warm_up), out, i)
 
+    def _load(self, k: int) -> bool:
+        """Whether a saved model of row `k` was taken up."""
+        if not self.keeps_models or self._numbers[k, 0] == 0.0:
+            return False
+        model = self._started()
+        river_state.restore(model, self._numbers[k, 1:])
+        self._models[k] = model
+        return True
+
     def _judge(self, model: Any, value: float) -> float:
         """The model's raw score of the value, which it then learns; NaN where it failed."""
         try:
-            raw = _score_one(model, value)
-            _learn_one(model, value)
+            raw = judge_features(model, {FEATURE: value})
         except Exception:
             # A foreign model: whatever it raises must not stop the other series.
             raw = math.nan
@@ -193,6 +260,9 @@ class River(Detector):
         sigmas = f"{abs(point.deviation):.1f} sigmas {'above' if point.deviation >= 0.0 else 'below'} its level"
         if point.score < 1.0:
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}"
+        if self._read_as == DRIFT:
+            level = f"{sigmas} {point.expected:.6g}"
+            return f"{self._params.model} says that the series drifted, at value {point.value:.6g} ({level})"
         return (
             f"{self._params.model} finds value {point.value:.6g} {point.score:.2g} times as odd as this series' border "
             f"({sigmas} {point.expected:.6g})"
@@ -204,9 +274,15 @@ class River(Detector):
 
     @property
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """The calibration only. The models themselves can't be saved yet (never pickled): after a restart they learn
-        again, and score 0 for `warm_up` rows, while level and border go on."""
-        return {"series": self._series}
+        """Calibration, and what the models learned where `keeps_models`: never pickled. Other models learn again after
+        a restart, and score 0 for `warm_up` rows, while level and border go on."""
+        if not self.keeps_models:
+            return {"series": self._series}
+        for numbers, model in zip(self._numbers, self._models, strict=True):
+            if model is not None:
+                numbers[0] = 1.0
+                river_state.save(model, numbers[1:])
+        return {"series": self._series, "numbers": self._numbers}
 
 
 @compiled
@@ -255,14 +331,19 @@ def _calibrate(series: Any, k: int, x: float, raw: float, read_as: int, warm_up:
     """Verdict `i` for value `x` of row `k`, whose model said `raw` (NaN: it failed); then learn both."""
     s, v = series[k], out[i]
     v.expected = v.lower = v.upper = np.nan
-    v.score = v.deviation = 0.0
+    v.score = v.deviation = v.part = 0.0
     row = s.rows
     off = x - s.level
     if row >= warm_up:
         v.expected = s.level
         v.deviation = min(max(off / _sigma(s), -DEVIATION_MAX), DEVIATION_MAX)
 
-    if math.isfinite(raw):
+    if read_as == DRIFT:
+        if s.learned >= warm_up and math.isfinite(raw):
+            v.score = pulse(s, row, raw)
+            if v.score >= 1.0:  # one value of a drift need not stand out
+                v.deviation = max(abs(v.deviation), HELD_FROM) * (1.0 if off >= 0.0 else -1.0)
+    elif math.isfinite(raw):
         surprise = _surprise(raw, read_as, s.usual)
         # The first half of the warm-up is the model's own: what it says then is not what it will say.
         if s.learned >= warm_up / 2.0:

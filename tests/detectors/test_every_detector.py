@@ -13,7 +13,6 @@ from detectors.base import VERDICT, Point, Settings
 from schemas.levels import Border
 from tests.detectors.streams import BORDERS, QUICK, Events, cuts, hostile, make, mixed, one_row, run
 
-RELEARNS = {"river"}  # their state does not hold all of them, and says so
 DOCS = Path(__file__).parents[2] / "docs" / "detectors.md"
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -84,8 +83,6 @@ def test_the_state_is_the_whole_state(kind: str, events: Events, at: int) -> Non
     saved, loaded = make(kind, 3), make(kind, 3)
     run(saved, events.take(slice(0, at)))
     assert all(len(array) == 3 for array in saved.state.values())
-    if kind in RELEARNS:
-        return
     for name, array in saved.state.items():
         loaded.state[name][:] = array.copy()
     rest = events.take(slice(at, None))

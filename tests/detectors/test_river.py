@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from river import anomaly
+from river import anomaly, drift
 
+from detectors import river_state
 from detectors.base import Floats
-from detectors.river_model import PROBABILITY, SCALE_SIGMAS, Params, River, _surprise, models
+from detectors.river_model import PROBABILITY, SCALE_SIGMAS, Params, River, _surprise, judge_features, models
 from schemas.levels import Border
 from tests.detectors.streams import judge, make, one_row, openings, run
 
@@ -132,8 +133,12 @@ def test_a_model_that_learns_again_keeps_level_and_border_and_warms_up() -> None
     ("settings", "said"),
     [
         ({"model": "HalfSpaceTree"}, 'did you mean "HalfSpaceTrees"'),
-        ({"model": "Prophet"}, "river has GaussianScorer, "),
+        ({"model": "Prophet"}, "river has ADWIN, GaussianScorer, "),
         ({"model": "QuantileFilter"}, "wraps another model"),
+        ({"model": "NoDrift"}, "looks at no value"),
+        ({"model": "DDM"}, "takes right or wrong"),
+        ({"model": "Pagehinkley"}, 'did you mean "PageHinkley"'),
+        ({"model": "KSWIN", "args": {"stat_size": 500}}, "stat_size must be smaller"),
         ({"model": "HalfSpaceTrees", "args": {"ntrees": 3}}, 'no argument "ntrees"; did you mean "n_trees"'),
         ({"model": "HalfSpaceTrees", "args": {"n_trees": "many"}}, "does not work with"),
         ({"model": "GaussianScorer", "args": {"zz": 1}}, "it has window_size, grace_period"),
@@ -149,3 +154,83 @@ def test_a_probability_near_one_keeps_its_distance_from_the_next() -> None:
     odd, odder, sure = (_surprise(p, PROBABILITY, 0.0) for p in (0.99, 0.9999, 1.0))
     assert odder == pytest.approx(2 * odd)
     assert odder < sure < 40.0
+
+
+@pytest.mark.parametrize("model", ["ADWIN", "KSWIN", "PageHinkley"])
+def test_a_drift_is_told_where_river_says_it(model: str) -> None:
+    x = noise(4, 2500)
+    x[1500:] += 25.0
+    by_hand = getattr(drift, model)(**({"seed": 1} if model == "KSWIN" else {}))
+    said = []
+    for i, value in enumerate(x.tolist()):
+        by_hand.update(value)
+        if by_hand.drift_detected and i >= 300:
+            said.append(i)
+    out = judge(x, "river", model=model)
+    assert any(1500 <= row < 1600 for row in said)
+    assert np.flatnonzero(out["score"] >= 1.0).tolist() == said
+    assert (np.abs(out["deviation"][said]) >= 3.0).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "args"),
+    [
+        ("GaussianScorer", {}),
+        ("StandardAbsoluteDeviation", {}),
+        ("HalfSpaceTrees", {"height": 4}),
+        ("HalfSpaceTrees", {"seed": None}),
+        ("GaussianScorer", {"window_size": 50}),
+        ("PageHinkley", {"threshold": 5.0}),
+        ("ADWIN", {}),
+    ],
+)
+@pytest.mark.parametrize("at", [40, 260, 700])
+def test_a_saved_model_goes_on_as_if_nothing_had_been_and_any_other_says_so(
+    model: str, args: dict[str, Any], at: int
+) -> None:
+    x = noise(6, 1000)
+    x[[800, 850]] += 80.0
+    params = {"model": model, "args": args, "warm_up": 100}
+    saved, loaded = make("river", 1, params), make("river", 1, params)
+    assert isinstance(saved, River)
+    kept = (model, str(args)) in {
+        ("GaussianScorer", "{}"),
+        ("StandardAbsoluteDeviation", "{}"),
+        ("HalfSpaceTrees", "{'height': 4}"),
+        ("PageHinkley", "{'threshold': 5.0}"),
+    }
+    assert saved.keeps_models == kept
+    events = one_row(x)
+    run(saved, events.take(slice(0, at)))
+    for name, array in saved.state.items():
+        assert array.dtype.hasobject is False
+        loaded.state[name][:] = array.copy()
+    rest = events.take(slice(at, None))
+    out = run(loaded, rest)
+    if kept:
+        assert out.tobytes() == run(saved, rest).tobytes()
+    else:
+        assert (out["score"][:100] == 0.0).all()
+
+
+def test_a_class_that_is_not_listed_is_not_saved() -> None:
+    class Gaussian:
+        n = 3.0
+
+    class Odd(anomaly.GaussianScorer):  # type of another module: what it learns is unknown
+        pass
+
+    made: Any = Odd
+    assert river_state.number_count(Gaussian()) == 0
+    assert river_state.number_count(made()) == 0
+
+
+def test_a_model_judges_several_features_where_it_can() -> None:
+    trees: Any = anomaly.HalfSpaceTrees(n_trees=5, height=4, window_size=50, seed=3)
+    rng = np.random.default_rng(1)
+    usual = [judge_features(trees, {"cpu": a, "memory": b}) for a, b in rng.uniform(0.4, 0.6, (200, 2)).tolist()]
+    assert judge_features(trees, {"cpu": 0.05, "memory": 0.95}) > max(usual[100:])
+    takes_one: Any = (anomaly.GaussianScorer, drift.PageHinkley)
+    for model in (build() for build in takes_one):
+        with pytest.raises(ValueError, match="takes one value, not 2: cpu, memory"):
+            judge_features(model, {"cpu": 1.0, "memory": 2.0})

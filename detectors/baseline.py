@@ -20,11 +20,29 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from detectors import profile
-from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
+from detectors.base import BECAME_NORMAL, VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, pulse
-from detectors.slow import DRIFT_FIELDS, drift_held, drift_score
-from detectors.tail import TAIL_FIELDS, flat_border, is_flat, learn_tail, tail_border, tail_ready
+from detectors.slow import (
+    DRIFT_FIELDS,
+    HOLDS,
+    drift_border,
+    drift_holds,
+    drift_score,
+    hold_drift,
+    row_share,
+)
+from detectors.slow import NORMAL as ACCEPTED
+from detectors.tail import (
+    TAIL_FIELDS,
+    flat_border,
+    is_flat,
+    judge_tail,
+    learn_tail,
+    tail_border,
+    tail_ready,
+    verdict_factor,
+)
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -42,6 +60,7 @@ STATE = np.dtype(
         ("error_day", "f8"),
         ("choice", "f8"),  # the forecast behind `expected`: SLOW, DAY or FAST
         ("short", "f8"),  # short mean of the residual to slow level and profile, for the slow channel
+        ("rebased", "f8"),  # what a person's newest "normal" added to the slow level; 0: nothing to take back
         *PULSE_FIELDS,
         *TAIL_FIELDS,
         *DRIFT_FIELDS,
@@ -99,6 +118,7 @@ class Baseline(Detector):
 
     kind: ClassVar[str] = "baseline"
     levels_on: ClassVar[Literal["score", "value"]] = "score"
+    version: ClassVar[int] = 2
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}  # one bin of the day changes at a time
     Params: ClassVar[type[Settings]] = Params
 
@@ -122,8 +142,31 @@ class Baseline(Detector):
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         _run(self._series, self._profile, rows, fresh, t, x, self._settings, out)
 
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, the border is a function of the counts. `normal`: the slow level moves to where
+        the series is now; taken back, it moves as far the other way, and what was learned in between stays."""
+        s: Any = self._series[row]
+        if verdict != "normal":
+            return judge_tail(s, verdict, undo)
+        if s["rows"] == 0.0 or (undo and s["rebased"] == 0.0):
+            return False
+        here, left, near, weight = profile.place(float(s["t"]))
+        moved = (
+            -s["rebased"]
+            if undo
+            else s["fast"] - s["slow"] - profile.read(self._profile[row], here, left, near, weight)
+        )
+        s["slow"] += moved
+        s["day"] -= moved
+        s["short"] -= moved
+        s["drifting"] = 0.0
+        s["rebased"] = 0.0 if undo else moved
+        return True
+
     def why(self, point: Point) -> str:
         sigmas = f"{abs(point.deviation):.1f} sigmas {'above' if point.deviation >= 0.0 else 'below'} the expected"
+        if point.part == BECAME_NORMAL:
+            return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}, which held so long that it is normal now"
         if point.score < 1.0:
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}"
         if point.value > point.upper or point.value < point.lower:
@@ -164,7 +207,7 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
     """Judge one row of one series from what is known, write the verdict, then learn the row."""
     direction, warm_up, min_change, min_change_relative = settings
     v.expected = v.lower = v.upper = np.nan
-    v.score = v.deviation = 0.0
+    v.score = v.deviation = v.part = 0.0
     if not math.isfinite(x):
         return  # the engine keeps such events away; one that came through must not poison the state
     x = min(max(x, -VALUE_MAX), VALUE_MAX)
@@ -193,7 +236,8 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
     by_day = (by_slow if known else s.fast) + s.day
     off_fast = x - s.fast
     off_day = off_season - s.day
-    s.short += SHORT_WEIGHT * (off_season - s.short)
+    share = row_share(s.period)
+    s.short += SHORT_WEIGHT * share * (off_season - s.short)
 
     expected, error = by_slow, s.error_slow
     if s.choice == DAY:
@@ -223,7 +267,8 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
         if change > floor:
             learn_tail(s, row, change / scale, x != s.x)
         drifts = s.short * direction >= 0.0 and abs(s.short) >= least and ready
-        drift = drift_score(s, row, abs(s.short), floor, drifts)
+        passed = drift_border(s, floor)
+        drift = drift_score(s, row, share, abs(s.short), floor, verdict_factor(s), drifts)
         if ready:
             if x > upper or x < lower:
                 spike = max(spike, 1.0)  # the band is exact, whatever the rounding of the division above
@@ -243,11 +288,25 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
                 s.choice = SLOW
                 deviation = _deviation(x, by_slow, s.error_slow, least)
                 v.expected, v.deviation = by_slow, deviation
-                s.drifting = 1.0 if s.short > 0.0 else -1.0
-            # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
-            held = CALM * drift_held(s, s.short, floor)
-            if held > abs(v.deviation):
-                v.deviation = min(held, DEVIATION_MAX) * (1.0 if s.short > 0.0 else -1.0)
+                if _choice(s) == SLOW:  # a walk is never held: it need not come back to any level
+                    hold_drift(s, row, s.short, passed)
+            if s.drifting != 0.0:
+                # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
+                side = 1.0 if s.drifting > 0.0 else -1.0
+                holds = drift_holds(s, row, share, s.short)
+                if holds == HOLDS:
+                    if v.deviation * side < CALM:
+                        v.deviation = CALM * side
+                elif holds == ACCEPTED:
+                    moved = s.drift_mean
+                    s.slow += moved
+                    s.day -= moved
+                    s.short -= moved
+                    off_slow -= moved
+                    if s.choice == SLOW:
+                        deviation = _deviation(x, by_slow + moved, s.error_slow, least)
+                        v.expected, v.deviation = by_slow + moved, deviation
+                    v.part = BECAME_NORMAL
 
     if abs(deviation) < CALM or row <= START_ROWS:
         s.choice = _choice(s)

@@ -13,13 +13,14 @@ labels, no calendar. `docs/detectors.md` has the formulas and what they cost.
 
 import math
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from detectors import profile
+from detectors import calendar, profile
 from detectors.base import BECAME_NORMAL, VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
 from detectors.pulse import HELD, PULSE_FIELDS, pulse
@@ -108,6 +109,22 @@ class Params(Settings):
         allow_inf_nan=False,
         description="Smaller changes never score, as a share of the expected value.",
     )
+    time_zone: str = Field(
+        default="UTC",
+        description="IANA name of the time zone whose clocks the series follows, daylight saving and all.",
+    )
+    season: Literal["day", "week", "none"] = Field(
+        default="day", description="What repeats: each day, each day with days of rest apart, or nothing."
+    )
+    holidays: tuple[date, ...] = Field(
+        default=(), description="Dates that are days of rest like Saturday and Sunday; they need `season: week`."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        calendar.zone(name)
+        return name
 
 
 _DIRECTIONS = {"above": 1.0, "both": 0.0, "below": -1.0}
@@ -131,16 +148,21 @@ class Baseline(Detector):
             float(params.warm_up),
             params.min_change,
             params.min_change_relative,
+            params.season != "none",
         )
+        self._season = params.season
+        self._calendar = (*calendar.offsets(params.time_zone), calendar.day_numbers(params.holidays))
+        self._rest: NDArray[np.generic] = np.zeros((0, profile.BINS if params.season == "week" else 0), profile.REST)
         self._series: NDArray[np.generic] = np.zeros(0, STATE)
         self._profile: NDArray[np.generic] = np.zeros((0, profile.BINS), profile.BIN)
 
     def grow(self, rows: int) -> None:
         self._series = grown(self._series, rows)
         self._profile = grown(self._profile, rows)
+        self._rest = grown(self._rest, rows)
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
-        _run(self._series, self._profile, rows, fresh, t, x, self._settings, out)
+        _run(self._series, self._profile, self._rest, rows, fresh, t, x, self._settings, self._calendar, out)
 
     def feedback(self, row: int, verdict: str, undo: bool) -> bool:
         """`noise`, `missed`: counted, the border is a function of the counts. `normal`: the slow level moves to where
@@ -150,18 +172,26 @@ class Baseline(Detector):
             return judge_tail(s, verdict, undo)
         if s["rows"] == 0.0 or (undo and s["rebased"] == 0.0):
             return False
-        here, left, near, weight = profile.place(float(s["t"]))
-        moved = (
-            -s["rebased"]
-            if undo
-            else s["fast"] - s["slow"] - profile.read(self._profile[row], here, left, near, weight)
-        )
+        moved = -s["rebased"] if undo else s["fast"] - s["slow"] - self._season_of(row)
         s["slow"] += moved
         s["day"] -= moved
         s["short"] -= moved
         s["drifting"] = 0.0
         s["rebased"] = 0.0 if undo else moved
         return True
+
+    def _season_of(self, row: int) -> float:
+        """What time of day and day of rest add to the slow level at the row's newest event."""
+        s: Any = self._series[row]
+        starts, seconds, holidays = self._calendar
+        local_s = calendar.local(float(s["t"]), starts, seconds)
+        here, left, near, weight = profile.place(local_s)
+        season = profile.read(self._profile[row], here, left, near, weight)
+        if self._season == "week" and calendar.is_rest(local_s, holidays):
+            rest: Any = self._rest[row]
+            if profile.rest_known(rest[here], float(s["period"])):
+                season += profile.read(rest, here, left, near, weight)
+        return season
 
     def why(self, point: Point) -> str:
         sigmas = f"{abs(point.deviation):.1f} sigmas {'above' if point.deviation >= 0.0 else 'below'} the expected"
@@ -181,16 +211,29 @@ class Baseline(Detector):
 
     @property
     def state(self) -> dict[str, NDArray[np.generic]]:
-        return {"series": self._series, "profile": self._profile}
+        rest = {"rest": self._rest} if self._season == "week" else {}
+        return {"series": self._series, "profile": self._profile, **rest}
 
 
 @compiled
-def _run(series: Any, profiles: Any, rows: Rows, fresh: Flags, t: Floats, x: Floats, settings: Any, out: Any) -> None:
+def _run(
+    series: Any,
+    profiles: Any,
+    rests: Any,
+    rows: Rows,
+    fresh: Flags,
+    t: Floats,
+    x: Floats,
+    settings: Any,
+    clocks: Any,
+    out: Any,
+) -> None:
+    starts, seconds, holidays = clocks
     cells = series.view(np.float64).reshape((len(series), -1))
     bins = profiles.view(np.float32).reshape((len(profiles), -1))
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
-            later, bin_ = rows[i + AHEAD], BIN_FIELDS * profile.place(t[i + AHEAD])[0]
+            later, bin_ = rows[i + AHEAD], BIN_FIELDS * profile.place(calendar.local(t[i + AHEAD], starts, seconds))[0]
             for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
                 prefetch(cells, later, field)
             prefetch(bins, later, bin_)
@@ -199,13 +242,17 @@ def _run(series: Any, profiles: Any, rows: Rows, fresh: Flags, t: Floats, x: Flo
         if fresh[i]:
             cells[k] = 0.0
             bins[k] = 0.0
-        _step(series[k], profiles[k], t[i], x[i], settings, out[i])
+            for bin_ in range(rests.shape[1]):
+                rests[k, bin_].value = rests[k, bin_].count = 0.0
+        local_s = calendar.local(t[i], starts, seconds)
+        rest_day = rests.shape[1] > 0 and calendar.is_rest(local_s, holidays)
+        _step(series[k], profiles[k], rests[k], t[i], local_s, rest_day, x[i], settings, out[i])
 
 
 @compiled
-def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
+def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x: float, settings: Any, v: Any) -> None:
     """Judge one row of one series from what is known, write the verdict, then learn the row."""
-    direction, warm_up, min_change, min_change_relative = settings
+    direction, warm_up, min_change, min_change_relative, seasonal = settings
     v.expected = v.lower = v.upper = np.nan
     v.score = v.deviation = v.part = 0.0
     if not math.isfinite(x):
@@ -224,9 +271,12 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
     s.period += max(0.01, 1.0 / (row + 1.0)) * (min(dt, 3.0 * s.period) - s.period)
 
     # Three forecasts and their residuals. A bin never seen has no profile: then the fast level stands in.
-    here, left, near, weight = profile.place(t)
-    known = p[here].count >= 1.0
+    here, left, near, weight = profile.place(local_s)
+    known = p[here].count >= 1.0 or not seasonal
     season = profile.read(p, here, left, near, weight)
+    apart = rest_day and profile.rest_known(rest[here], s.period)
+    extra = profile.read(rest, here, left, near, weight) if apart else 0.0
+    season += extra
     by_slow = s.slow + season
     off_slow = x - s.slow - season
     off_season = off_slow if known else x - s.fast
@@ -310,7 +360,13 @@ def _step(s: Any, p: Any, t: float, x: float, settings: Any, v: Any) -> None:
 
     if abs(deviation) < CALM or row <= START_ROWS:
         s.choice = _choice(s)
-    _learn(s, p[here], row, x, season, off_fast, off_slow, off_day)
+    noise = _learn(s, row, off_fast, off_slow, off_day)
+    if rest_day:
+        profile.learn_rest(
+            rest[here], s.period, x - s.slow - season - (0.0 if apart else rest[here].value), ERROR_MAX * s.error_slow
+        )
+    if seasonal and not apart:
+        profile.learn(p[here], s.period, x - s.slow - season, ERROR_MAX * s.error_slow, noise)
     s.rows, s.t, s.x = row + 1.0, t, x
 
 
@@ -331,8 +387,9 @@ def _choice(s: Any) -> float:
 
 
 @compiled
-def _learn(s: Any, bin_: Any, row: float, x: float, season: float, fast: float, slow: float, day: float) -> None:
-    """Levels, errors and profile, with bounded influence: no row moves them by more than ERROR_MAX mean residuals."""
+def _learn(s: Any, row: float, fast: float, slow: float, day: float) -> float:
+    """Levels and errors, with bounded influence: no row moves them by more than ERROR_MAX mean residuals. Returns the
+    bounded size of the residual `day`."""
     a = max(SLOW_WEIGHT_MIN, min(s.period / profile.DAY_S, SLOW_WEIGHT_MAX), 1.0 / (row + 1.0))
     bounded_fast, bounded_slow, bounded_day = fast, slow, day
     if row > START_ROWS:
@@ -345,7 +402,7 @@ def _learn(s: Any, bin_: Any, row: float, x: float, season: float, fast: float, 
     s.fast += FAST_WEIGHT * fast
     s.day += FAST_WEIGHT * day
     s.slow += a * bounded_slow
-    profile.learn(bin_, s.period, x - s.slow - season, ERROR_MAX * s.error_slow, abs(bounded_day))
+    return abs(bounded_day)
 
 
 @compiled

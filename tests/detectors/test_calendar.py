@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from detectors.base import Floats, Records
-from detectors.baseline import CALM, Params
+from detectors.baseline import Params
+from detectors.baseline_row import CALM
 from detectors.calendar import day_numbers, is_rest, local, offsets
 from tests.detectors.streams import make, one_row, openings, run
 

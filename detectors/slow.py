@@ -29,7 +29,7 @@ HEIGHT = 4.5  # border = level + HEIGHT * height
 STEP = 0.002  # of the level, in heights
 PEAK_WEIGHT = 0.01
 PEAK_MAX = 10.0
-START_ROWS = 300.0
+START_ROWS, START_MINUTES = 600.0, 300.0  # at least both: a mean's memory is 9 rows, or 9 minutes
 BACK = 0.5  # of the border that it passed: a shift has come back when its mean is below that
 HELD_WEIGHT = 0.05  # of a new row in the mean that holds a told shift: steadier than the one that tells it
 HOLD_ROWS = 180.0  # the same shift is told again sooner only if it gets worse; held so long, it is the new normal
@@ -55,9 +55,10 @@ def drift_score(s: Any, row: float, share: float, mean: float, floor: float, fac
     as told."""
     if mean <= floor:
         return 0.0
-    if s.drift_rows < START_ROWS:
+    until = max(START_MINUTES, share * START_ROWS)
+    if s.drift_rows < until:
         s.drift_rows += share
-        _start(s, share, mean, floor)
+        _start(s, share, mean, floor, s.drift_rows >= until)
         return 0.0
     height = max(s.drift_height, 0.05 * abs(s.drift_level)) + floor
     over = mean - s.drift_level
@@ -98,8 +99,8 @@ def drift_holds(s: Any, row: float, share: float, mean: float) -> float:
 
 
 @compiled
-def _start(s: Any, share: float, mean: float, floor: float) -> None:
-    """The first START_ROWS means: larger steps."""
+def _start(s: Any, share: float, mean: float, floor: float, ends: bool) -> None:
+    """The first means: larger steps."""
     n = s.drift_rows
     s.drift_mean += share / n * (mean - s.drift_mean)
     step = share * s.drift_mean * max(4.0 / n, 0.02)
@@ -109,5 +110,5 @@ def _start(s: Any, share: float, mean: float, floor: float) -> None:
         s.drift_height += share * max(0.05, 1.0 / n) * (mean - s.drift_level - s.drift_height)
     else:
         s.drift_level -= 3.0 * step * (1.0 - SHARE)
-    if n >= START_ROWS and s.drift_height <= 0.0:
+    if ends and s.drift_height <= 0.0:
         s.drift_height = 0.3 * s.drift_mean  # sparse series: never start from a border of 0

@@ -358,7 +358,7 @@ def noise_of(shape: str, seed: int, t: Floats) -> Floats:
 
 
 @pytest.mark.parametrize("shape", ["white", "ar1", "walk", "sine"])
-@pytest.mark.parametrize(("step_s", "days", "most"), [(1, 2, 4), (10, 6, 6), (60, 20, 21), (300, 60, 21)])
+@pytest.mark.parametrize(("step_s", "days", "most"), [(1, 3, 7), (10, 6, 6), (60, 20, 21), (300, 60, 21)])
 def test_false_alerts_a_day_stay_in_bounds_whatever_the_period(shape: str, step_s: int, days: int, most: int) -> None:
     """After a first day; `most`: in all of three series."""
     t: Floats = np.arange(0.0, days * DAY_S, step_s)

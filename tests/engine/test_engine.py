@@ -82,7 +82,7 @@ def test_one_series_is_one_alert_whose_levels_change() -> None:
 
 def test_rule_labels_stand_over_the_series_own() -> None:
     text = CONFIG.replace("labels: {team: shop}", "labels: {team: shop, host: overridden}")
-    stream = [*STEP, *[(1, T0 + 50 + i, 60.0 + i % 3) for i in range(300)], (1, T0 + 400, 500.0)]
+    stream = [*STEP, *[(1, T0 + 50 + i, 60.0 + i % 3) for i in range(300)], (1, T0 + 350, 500.0)]
     found = [decode_alert(a) for a in alerts(stream, text=text)]
     labels = [e.labels for e in found if e.rule == "unusual"]
     assert {(one["host"], one["exported_host"]) for one in labels} == {("overridden", "h1")}

@@ -166,3 +166,12 @@ def test_alert_events_have_the_fields_of_the_contract_in_their_order() -> None:
         *("labels", "annotations", "starts_at", "at", "ends_at", "value", "expected", "lower", "upper", "score"),
         *("deviation", "direction", "evidence", "why", "source", "config"),
     ]
+
+
+def test_a_shift_that_is_accepted_says_that_it_is_normal_now() -> None:
+    rng = np.random.default_rng(3)
+    text = "rules: [{name: r, match: '{}', detector: baseline, levels: {warning: 1.0}}]\n"
+    noise = rng.normal(100.0, 1.0, 2200).tolist()
+    stream: list[Event] = [(1, T0 + 60 * i, x + 3.0 * (i >= 1500)) for i, x in enumerate(noise)]
+    ended = [e for e in (decode_alert(a) for a in alerts(stream, text=text)) if e.status == "resolved"]
+    assert any("which held so long that it is normal now, 3 h" in e.why for e in ended), [e.why for e in ended]

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.base import Point
+from detectors.base import BECAME_NORMAL, PARTS, Point
 from schemas.alert import AlertEvent, Evidence, Source, alert_id, fingerprint, rfc3339
 from schemas.config import Level
 from schemas.duration import format_duration
@@ -145,6 +145,8 @@ def _why(change: Change, cause: Cause | str) -> str:
 
 def _back(cause: Cause) -> str:
     point, level = cause.point, cause.level
+    if point.part % PARTS == BECAME_NORMAL:
+        return cause.clause
     value = f"value {point.value:.6g} is"
     if level.clear_deviation is not None:
         return f"{value} back within {level.clear_deviation:g} sigmas of the expected {point.expected:.6g}"

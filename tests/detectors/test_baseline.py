@@ -1,13 +1,17 @@
 """What `baseline` finds on made series, and what it leaves alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.base import Floats
-from detectors.baseline import CALM, STATE, Params
+from detectors.base import BECAME_NORMAL, Detector, Floats
+from detectors.baseline import Params
+from detectors.baseline_row import CALM, STATE
 from detectors.profile import BIN, BINS
+from detectors.tail import TAIL_FIELDS
 from tests.detectors.streams import Events, judge, make, mixed, one_row, openings, run
 
 DAY_S = 86400
@@ -205,3 +209,160 @@ def test_a_series_costs_less_than_a_kilobyte() -> None:
 def test_the_warm_up_can_not_be_shorter_than_the_tail_needs() -> None:
     with pytest.raises(ValueError, match="greater than or equal to 50"):
         Params(warm_up=10)
+
+
+def state_of(detector: Detector) -> bytes:
+    return b"".join(array.tobytes() for array in detector.state.values())
+
+
+def dense_faults(seed: int) -> tuple[Floats, list[int]]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(100.0, 1.0, 30_000)
+    at = [a + int(rng.integers(0, 100)) for a in range(400, 29_800, 200)]
+    for a in at:
+        x[a : a + int(rng.integers(1, 9))] += 15.0 * rng.choice([-1.0, 1.0])
+    return x, at
+
+
+def test_faults_that_poison_their_own_border_are_found_again_after_ten_verdicts_and_later_without() -> None:
+    found = {0: 0, 10: 0}
+    late = 0
+    for seed in range(4):
+        x, at = dense_faults(seed)
+        for verdicts in found:
+            detector, events = make("baseline", 1), one_row(x)
+            run(detector, events.take(slice(0, 8000)))
+            assert all(detector.feedback(0, "missed", False) for _ in range(verdicts))
+            score = run(detector, events.take(slice(8000, None)))["score"]
+            on = {8000 + int(row) for row in np.flatnonzero(score >= 1.0)}
+            found[verdicts] += sum(a in on for a in at if 8000 <= a < 14_000)
+            if not verdicts:
+                late += sum(a in on for a in at if a >= 24_000)
+            assert len([row for row in on if min(abs(row - a) for a in at) > 10]) <= 3
+    assert found[0] < 0.2 * 120
+    assert found[10] > 0.9 * 120
+    assert late > 0.9 * 116
+
+
+def test_a_verdict_of_noise_lifts_the_bar_and_taken_back_leaves_no_trace() -> None:
+    events = one_row(noise(1, 4000))
+    plain, told, untold = (make("baseline", 1) for _ in range(3))
+    for detector in (plain, told, untold):
+        run(detector, events.take(slice(0, 2000)))
+    before = state_of(untold)
+    for verdict, times in (("noise", 3), ("missed", 2), ("noise", 40)):
+        for undo in (False, True):
+            assert all(untold.feedback(0, verdict, undo) for _ in range(times))
+        assert state_of(untold) == before
+        assert not untold.feedback(0, verdict, True), "there is none left to take back"
+    assert told.feedback(0, "noise", False)
+    rest = events.take(slice(2000, None))
+    out, louder = run(plain, rest), run(told, rest)
+    assert run(untold, rest).tobytes() == out.tobytes()
+    below = out["score"][:200] < 0.99
+    assert np.isclose(louder["score"][:200][below], out["score"][:200][below] / 1.25).mean() > 0.98
+    assert (louder["upper"] > out["upper"]).all()
+    np.testing.assert_allclose(louder["expected"][:200], out["expected"][:200])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    events=mixed, verdicts=st.lists(st.tuples(st.sampled_from(["noise", "missed"]), st.integers(0, 900)), max_size=6)
+)
+def test_verdicts_taken_back_at_any_time_leave_the_bar_where_it_was(
+    events: Events, verdicts: list[tuple[str, int]]
+) -> None:
+    judged, plain = make("baseline", 3), make("baseline", 3)
+    whole = Events(events.rows, np.zeros(len(events), np.bool_), events.t, events.x)
+    done = 0
+    for verdict, at in sorted(verdicts, key=lambda said: said[1]):
+        run(judged, whole.take(slice(done, max(done, at))))
+        done = max(done, at)
+        assert judged.feedback(0, verdict, False)
+    run(judged, whole.take(slice(done, None)))
+    run(plain, whole)
+    for verdict, _ in verdicts:
+        assert judged.feedback(0, verdict, True)
+    series: list[Any] = [detector.state["series"] for detector in (judged, plain)]
+    for name, _ in TAIL_FIELDS:
+        np.testing.assert_allclose(series[0][name], series[1][name], rtol=1e-6)
+
+
+def test_normal_moves_to_the_present_level_at_once_and_can_be_taken_back() -> None:
+    x = noise(6, 4000)
+    x[2000:] += 60.0
+    events = one_row(x)
+    told, plain = make("baseline", 1), make("baseline", 1)
+    assert not told.feedback(0, "normal", False), "nothing is known yet"
+    for detector in (told, plain):
+        run(detector, events.take(slice(0, 2030)))
+    before: Any = told.state["series"].copy()
+    assert told.feedback(0, "normal", False)
+    assert told.feedback(0, "normal", True)
+    for name in set(STATE.names or ()) - {"drifting"}:  # an alert that was held by the old level is not opened again
+        now: Any = told.state["series"]
+        assert now[name][0] == pytest.approx(before[name][0], rel=1e-9, abs=1e-9)
+    assert not told.feedback(0, "normal", True)
+    assert told.feedback(0, "normal", False)
+    rest = events.take(slice(2030, 2060))
+    assert (np.abs(run(told, rest)["deviation"]) < CALM).mean() > 0.9
+    assert (np.abs(run(plain, rest)["deviation"]) > CALM).mean() > 0.9
+
+
+def test_a_verdict_that_no_detector_knows_is_not_acted_on() -> None:
+    detector = make("baseline", 1)
+    run(detector, one_row(noise(1, 100)))
+    before = state_of(detector)
+    assert not detector.feedback(0, "wrong", False)
+    assert state_of(detector) == before
+
+
+def held(deviation: Floats, start: int) -> int:
+    """Rows from `start` on that an alert opened there stays open."""
+    calm = np.abs(deviation[start:]) < CALM
+    return int(np.argmax(calm)) if calm.any() else len(calm)
+
+
+@pytest.mark.parametrize("step_s", [10, 60, 300])
+@pytest.mark.parametrize("shift", [2.5, -3.0])
+def test_a_small_lasting_shift_is_held_open_until_it_is_normal_and_a_short_one_until_it_is_over(
+    step_s: int, shift: float
+) -> None:
+    rows = 180 * max(60 // step_s, 1)  # three hours, 180 rows at least
+    for seed in range(3):
+        for lasts in (rows // 3, 3 * rows):
+            x = noise(seed, 12 * rows, sigma=1.0)
+            at = 8 * rows
+            x[at : at + lasts] += shift
+            out = judge(x, step_s=step_s)
+            told = at + int(np.argmax(out["score"][at : at + rows // 4] >= 1.0))
+            assert out["score"][told] >= 1.0
+            open_rows = told - at + held(out["deviation"], told)
+            became = np.flatnonzero(out["part"][at:] == BECAME_NORMAL)
+            if lasts < rows:
+                assert lasts - 5 <= open_rows <= lasts + rows // 3
+                assert not len(became)
+            else:
+                assert rows <= open_rows <= rows + rows // 3
+                assert abs(open_rows - became[0]) <= 5
+                assert abs(out["expected"][told + open_rows] - 100.0 - shift) < 1.0
+
+
+def noise_of(shape: str, seed: int, t: Floats) -> Floats:
+    x = noise(seed, len(t), level=0.0, sigma=1.0)
+    if shape == "sine":
+        return 100.0 + x + 5.0 * np.sin(2.0 * np.pi * t / DAY_S)
+    if shape == "ar1":
+        x = np.convolve(x, 0.9 ** np.arange(200))[: len(x)]
+    return 100.0 + (np.cumsum(x) if shape == "walk" else x)
+
+
+@pytest.mark.parametrize("shape", ["white", "ar1", "walk", "sine"])
+@pytest.mark.parametrize(("step_s", "days", "most"), [(1, 3, 7), (10, 6, 6), (60, 20, 21), (300, 60, 21)])
+def test_false_alerts_a_day_stay_in_bounds_whatever_the_period(shape: str, step_s: int, days: int, most: int) -> None:
+    """After a first day; `most`: in all of three series."""
+    t: Floats = np.arange(0.0, days * DAY_S, step_s)
+    day = DAY_S // step_s
+    assert (
+        sum(len(openings(judge(noise_of(shape, seed, t), step_s=step_s)["score"][day:])) for seed in range(3)) <= most
+    )

@@ -82,7 +82,7 @@ def test_one_series_is_one_alert_whose_levels_change() -> None:
 
 def test_rule_labels_stand_over_the_series_own() -> None:
     text = CONFIG.replace("labels: {team: shop}", "labels: {team: shop, host: overridden}")
-    stream = [*STEP, *[(1, T0 + 50 + i, 60.0 + i % 3) for i in range(300)], (1, T0 + 400, 500.0)]
+    stream = [*STEP, *[(1, T0 + 50 + i, 60.0 + i % 3) for i in range(300)], (1, T0 + 350, 500.0)]
     found = [decode_alert(a) for a in alerts(stream, text=text)]
     labels = [e.labels for e in found if e.rule == "unusual"]
     assert {(one["host"], one["exported_host"]) for one in labels} == {("overridden", "h1")}
@@ -166,3 +166,12 @@ def test_alert_events_have_the_fields_of_the_contract_in_their_order() -> None:
         *("labels", "annotations", "starts_at", "at", "ends_at", "value", "expected", "lower", "upper", "score"),
         *("deviation", "direction", "evidence", "why", "source", "config"),
     ]
+
+
+def test_a_shift_that_is_accepted_says_that_it_is_normal_now() -> None:
+    rng = np.random.default_rng(3)
+    text = "rules: [{name: r, match: '{}', detector: baseline, levels: {warning: 1.0}}]\n"
+    noise = rng.normal(100.0, 1.0, 2200).tolist()
+    stream: list[Event] = [(1, T0 + 60 * i, x + 3.0 * (i >= 1500)) for i, x in enumerate(noise)]
+    ended = [e for e in (decode_alert(a) for a in alerts(stream, text=text)) if e.status == "resolved"]
+    assert any("which held so long that it is normal now, 3 h" in e.why for e in ended), [e.why for e in ended]

@@ -6,13 +6,21 @@ from pydantic import BaseModel
 
 from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
+from detectors.default import Default
+from detectors.flatline import Flatline
+from detectors.gap import Gap
 from detectors.river_model import River
+from detectors.spread import Spread
 from detectors.threshold import Threshold
 from schemas.levels import Border
 
 KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
+    "default": Default,
     "baseline": Baseline,
+    "flatline": Flatline,
+    "spread": Spread,
+    "gap": Gap,
     "river": River,
 }
 """By the name that a rule's `detector:` has."""

@@ -84,6 +84,14 @@ class Detector(ABC):
     def why(self, point: Point) -> str:
         """One clause for a person: which test, how far. No full stop, time or level: the engine adds them."""
 
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """A person's word on the row's newest judgement, between two of its events: state changes with it.
+
+        verdict: `noise` (no alert was due: raise the bar), `normal` (this is how it is now: learn it anew), `missed`
+        (an alert was due: lower the bar). undo: takes one such word back. False: this detector learns nothing from it.
+        """
+        return False
+
     @property
     def failure_count(self) -> int:
         """Events that a foreign model could not judge: they scored 0."""

@@ -1,0 +1,1 @@
+"""How good detection is, on labelled series and on faults put into real ones."""

@@ -19,12 +19,15 @@ from detectors.flatline import Flatline
 from detectors.flatline import Params as FlatlineParams
 from detectors.gap import Gap
 from detectors.gap import Params as GapParams
+from detectors.spread import Params as SpreadParams
+from detectors.spread import Spread
 from schemas.compiled import compiled
 from schemas.levels import Border
 
 PARTS: dict[str, type[Detector]] = {
     "baseline": Baseline,
     "flatline": Flatline,
+    "spread": Spread,
     "gap": Gap,
 }
 """By the names of their settings. Their order is their number in a verdict's `part`."""
@@ -41,6 +44,9 @@ class Params(Settings):
     )
     flatline: FlatlineParams | Literal[False] = Field(
         default=FlatlineParams(), description="A stuck value: settings of `flatline`."
+    )
+    spread: SpreadParams | Literal[False] = Field(
+        default=SpreadParams(), description="Noise that grows: settings of `spread`."
     )
     gap: GapParams | Literal[False] = Field(default=GapParams(), description="Missing data: settings of `gap`.")
 

@@ -4,7 +4,7 @@ Knows the values and times of one series a row. Nothing is said of a series that
 
 1. `repeats` is the share of values that repeat the one before. Were repeats independent, a run of r rows would come by
    chance with repeats**(r - 1): the border is at least where that is 1e-16, and at least `min_rows`.
-2. Real runs are longer than that: the border is also 3 times the level that one run in 500 passes.
+2. Real runs are longer than that: the border is also 4 times the level that one run in 500 passes.
 3. Values at which a series likes to rest (0 at night, a limit) come back: a long run is remembered by its value, and
    one at the same value is usual unless it is twice as long as the longest there.
 """
@@ -43,7 +43,7 @@ STATE = np.dtype(
 CHANCE = 1e-16
 SHARE = 0.998  # of runs not longer than the level
 STEP = 0.2  # of log level, a run
-LEVELS = 3.0  # border in levels
+LEVELS = 4.0  # border in levels
 LONGER = 2.0  # border in longest runs, at a value where they come back
 WEIGHT = 0.001  # of a row in `repeats`: about a day of a value a minute
 MOVING = 0.9  # repeats beyond which a series mostly stands still
@@ -62,7 +62,7 @@ class Params(Settings):
     """Settings of `flatline`."""
 
     warm_up: int = Field(default=300, ge=50, description="Rows of a series before it may score.")
-    min_rows: int = Field(default=10, ge=3, description="Shorter runs of one value never score, in rows.")
+    min_rows: int = Field(default=15, ge=3, description="Shorter runs of one value never score, in rows.")
     min_s: float = Field(
         default=0.0, ge=0.0, allow_inf_nan=False, description="Runs that last shorter never score, in seconds."
     )
@@ -79,7 +79,7 @@ class Flatline(Detector):
     >>> flatline.grow(1)
     >>> flatline.update(np.zeros(600, np.int64), np.zeros(600, bool), 60.0 * np.arange(600), x, out)
     >>> np.flatnonzero(out["score"] >= 1.0), np.flatnonzero(out["deviation"])[[0, -1]]
-    (array([509]), array([509, 539]))
+    (array([514]), array([514, 539]))
     """
 
     kind: ClassVar[str] = "flatline"

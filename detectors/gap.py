@@ -3,7 +3,7 @@
 Knows the times of one series a row, nothing of its values; while a series is silent there is no event, so nothing can
 speak (`absent` does that). Remembers how long gaps usually are, and the long ones that come back at a time of day.
 
-1. The usual gap: a running mean of the time between rows, long gaps bounded, and `level`, which one gap in 500 passes.
+1. The usual gap: a running mean of the time between rows, long gaps bounded, and `level`, which one gap in 2,000 passes.
 2. The border is max(12 usual gaps, 3 levels): regular series get the first, irregular ones learn the second.
 3. A long gap is remembered by its time of day. One that comes back there, and is not much longer, is usual.
 """
@@ -25,7 +25,7 @@ STATE = np.dtype(
         ("rows", "f8"),  # seen
         ("t", "f8"),  # Unix s of the newest
         ("usual", "f8"),  # s between rows, a running mean, bounded
-        ("level", "f8"),  # s: one gap in 500 is longer
+        ("level", "f8"),  # s: one gap in 2,000 is longer
         ("known_t", "f8"),  # Unix s at which the newest gap of those that come back each day began; 0: none
         ("known_s", "f8"),  # how long it was
         ("new_t", "f8"),  # the same of the newest long gap that was not one of those
@@ -34,9 +34,9 @@ STATE = np.dtype(
 )
 """One series: one cache line. All zero: never seen."""
 
-SHARE = 0.998  # of gaps below the level
+SHARE = 0.9995  # of gaps below the level
 STEP = 0.5  # of log level, a gap
-LEVELS = 3.0  # border in levels: exponential gaps (mean 1) have their level at 6, and 18 once in 10**8 rows
+LEVELS = 3.0  # border in levels: exponential gaps (mean 1) have their level at 7.6, and 23 once in 10**10 rows
 MEAN_MAX = 3.0  # usual gaps: what one counts at most in their mean
 WEIGHT = 0.01  # of a gap in the mean
 DAY_S = 86400.0

@@ -2,10 +2,10 @@
 
 Knows the steps |x - previous x| of one series a row. A level, a season, a ramp make no difference to them.
 
-1. `now`, their short mean (weight 0.1, each step at most 6 usual ones, so that one spike is not a spread), against
-   `usual`, their long one (weight 0.005).
-2. The surprise is the larger of the two ratios less 1; the episode tail (`tail.py`) learns its border.
-3. Told once, held while the ratio is over half of what told it.
+1. `now`, their short mean (weight 0.04, each step at most 6 usual ones, so that one spike is not a spread), against
+   `usual`, their long one (weight 0.003). Repeated values are no steps: a stuck value is `flatline`'s.
+2. The surprise is the ratio of the larger to the smaller, less 1; the episode tail (`tail.py`) learns its border.
+3. Told once, held until the surprise is under half of the border that it passed.
 """
 
 import math
@@ -34,11 +34,12 @@ STATE = np.dtype(
 )
 """One series: 104 bytes. All zero: never seen."""
 
-NOW_WEIGHT = 0.1
-USUAL_WEIGHT = 0.005
+NOW_WEIGHT = 0.04  # of a step in `now`: about 25 rows
+USUAL_WEIGHT = 0.003  # of a step in `usual`: a few hundred rows, so that it follows the time of day
 STEP_MAX = 6.0  # usual steps: what one counts at most
 START_ROWS = 60.0  # before that, `now` is too young
 NOISE = 1e-9  # of the value: smaller steps are rounding
+BORDER = 1.2  # tail borders: means over 25 rows of heavy-tailed steps come in swarms
 BACK = 0.5  # of the border: the spread is back to usual
 WORSE = 1.5  # times what was told: told again
 HELD = 0.999
@@ -52,7 +53,7 @@ class Params(Settings):
     """Settings of `spread`."""
 
     direction: Literal["above", "below", "both"] = Field(
-        default="both", description="`above`: only more noise alerts; `below`: only less."
+        default="above", description="`above`: only more noise alerts; `below`: only less; `both`."
     )
     warm_up: int = Field(default=500, ge=200, description="Rows of a series before it may score.")
     min_ratio: float = Field(
@@ -131,6 +132,10 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
     s.rows, s.x = row + 1.0, x
     if row == 0.0:
         return
+    if step == 0.0:
+        if s.held != 0.0:
+            v.score, v.deviation = 0.0, DEVIATION if s.held > 0.0 else -DEVIATION
+        return  # a value that repeats is no noise: zeros, stuck
     if row > START_ROWS and s.usual > 0.0:
         step = min(step, STEP_MAX * s.usual)
     s.now += max(NOW_WEIGHT, 1.0 / row) * (step - s.now)
@@ -143,7 +148,7 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
     side = 1.0 if more else -1.0
     surprise = ratio - 1.0
     if tail_ready(s):
-        border = max(tail_border(s), min_ratio - 1.0)
+        border = max(BORDER * tail_border(s), min_ratio - 1.0)
         score = surprise / border if row >= warm_up and direction * side >= 0.0 else 0.0
         if s.held * side < 0.0 or (s.held != 0.0 and surprise < BACK * abs(s.held)):
             s.held = s.told = 0.0
@@ -154,6 +159,6 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
                 s.held = side * border
         if s.held != 0.0:
             v.deviation = side * DEVIATION * max(1.0, surprise / (BACK * abs(s.held)))
-    if surprise > 0.0:
+    if surprise > 0.0 and direction * side >= 0.0:
         learn_tail(s, row, surprise, x != before)
     s.usual += max(USUAL_WEIGHT, 1.0 / row) * (step - s.usual)

@@ -30,7 +30,7 @@ def test_a_stuck_value_opens_one_alert_held_while_it_lasts(seed: int, step: floa
 def test_it_is_told_once_however_long_it_lasts() -> None:
     x = moving(1)
     x[2000:2400] = 7.0
-    assert list(np.flatnonzero(judge(x, "flatline")["score"] >= 1.0)) == [2009]
+    assert list(np.flatnonzero(judge(x, "flatline")["score"] >= 1.0)) == [2014]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,6 +9,7 @@ from detectors.baseline import Baseline
 from detectors.default import Default
 from detectors.flatline import Flatline
 from detectors.gap import Gap
+from detectors.ramp import Ramp
 from detectors.river_model import River
 from detectors.spread import Spread
 from detectors.threshold import Threshold
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
     "default": Default,
     "baseline": Baseline,
+    "ramp": Ramp,
     "flatline": Flatline,
     "spread": Spread,
     "gap": Gap,

@@ -19,6 +19,8 @@ from detectors.flatline import Flatline
 from detectors.flatline import Params as FlatlineParams
 from detectors.gap import Gap
 from detectors.gap import Params as GapParams
+from detectors.ramp import Params as RampParams
+from detectors.ramp import Ramp
 from detectors.spread import Params as SpreadParams
 from detectors.spread import Spread
 from schemas.compiled import compiled
@@ -26,6 +28,7 @@ from schemas.levels import Border
 
 PARTS: dict[str, type[Detector]] = {
     "baseline": Baseline,
+    "ramp": Ramp,
     "flatline": Flatline,
     "spread": Spread,
     "gap": Gap,
@@ -42,6 +45,7 @@ class Params(Settings):
     baseline: BaselineParams | Literal[False] = Field(
         default=BaselineParams(), description="Spikes, dips, bursts, shifts: settings of `baseline`."
     )
+    ramp: RampParams | Literal[False] = Field(default=RampParams(), description="A slow ramp: settings of `ramp`.")
     flatline: FlatlineParams | Literal[False] = Field(
         default=FlatlineParams(), description="A stuck value: settings of `flatline`."
     )

@@ -3,8 +3,8 @@
 Knows the times of one series a row, nothing of its values; while a series is silent there is no event, so nothing can
 speak (`absent` does that). Remembers how long gaps usually are, and the long ones that come back at a time of day.
 
-1. The usual gap: a running mean of the time between rows, long gaps bounded, and `level`, which one gap in 2,000 passes.
-2. The border is max(12 usual gaps, 3 levels): regular series get the first, irregular ones learn the second.
+1. The usual gap: a running mean of the time between rows, long gaps bounded; and `level`, which one in 2,000 passes.
+2. The border is max(20 usual gaps, 3 levels): regular series get the first, irregular ones learn the second.
 3. A long gap is remembered by its time of day. One that comes back there, and is not much longer, is usual.
 """
 
@@ -56,7 +56,7 @@ class Params(Settings):
 
     warm_up: int = Field(default=60, ge=30, description="Rows of a series before it may score.")
     min_periods: float = Field(
-        default=12.0,
+        default=20.0,
         ge=2.0,
         allow_inf_nan=False,
         description="Gaps shorter than so many times the usual one never score.",
@@ -76,7 +76,7 @@ class Gap(Detector):
     >>> gap.grow(1)
     >>> gap.update(np.zeros(370, np.int64), np.zeros(370, bool), t, np.zeros(370), out)
     >>> np.flatnonzero(out["score"] >= 1.0), out["score"][300]
-    (array([300]), np.float64(2.5833333333333335))
+    (array([300]), np.float64(1.55))
     """
 
     kind: ClassVar[str] = "gap"

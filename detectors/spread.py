@@ -28,20 +28,18 @@ STATE = np.dtype(
         ("now", "f8"),  # short mean of the bounded steps
         ("usual", "f8"),  # long mean of them
         ("held", "f8"),  # border of the open episode, signed: > 0 wider, < 0 narrower; 0: none
-        ("told", "f8"),  # its highest score
         *TAIL_FIELDS,
     ]
 )
-"""One series: 104 bytes. All zero: never seen."""
+"""One series: 96 bytes. All zero: never seen."""
 
 NOW_WEIGHT = 0.04  # of a step in `now`: about 25 rows
 USUAL_WEIGHT = 0.003  # of a step in `usual`: a few hundred rows, so that it follows the time of day
 STEP_MAX = 6.0  # usual steps: what one counts at most
 START_ROWS = 60.0  # before that, `now` is too young
 NOISE = 1e-9  # of the value: smaller steps are rounding
-BORDER = 1.2  # tail borders: means over 25 rows of heavy-tailed steps come in swarms
+BORDER = 1.3  # tail borders: means over 25 rows of heavy-tailed steps come in swarms
 BACK = 0.5  # of the border: the spread is back to usual
-WORSE = 1.5  # times what was told: told again
 HELD = 0.999
 SCORE_MAX = 100.0
 DEVIATION = 3.0  # where it is held, times what is left of it
@@ -151,12 +149,11 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
         border = max(BORDER * tail_border(s), min_ratio - 1.0)
         score = surprise / border if row >= warm_up and direction * side >= 0.0 else 0.0
         if s.held * side < 0.0 or (s.held != 0.0 and surprise < BACK * abs(s.held)):
-            s.held = s.told = 0.0
+            s.held = 0.0
         v.score = min(score, HELD)
-        if score >= 1.0 and (s.held == 0.0 or score >= WORSE * s.told):
-            v.score = s.told = min(score, SCORE_MAX)
-            if s.held == 0.0:
-                s.held = side * border
+        if score >= 1.0 and s.held == 0.0:
+            v.score = min(score, SCORE_MAX)
+            s.held = side * border
         if s.held != 0.0:
             v.deviation = side * DEVIATION * max(1.0, surprise / (BACK * abs(s.held)))
     if surprise > 0.0 and direction * side >= 0.0:

@@ -29,7 +29,7 @@ def test_the_first_value_after_a_long_gap_opens_one_alert_that_clears_at_the_nex
     t = without(period_s * np.arange(1000.0), 700 * period_s, 730 * period_s)
     out = at_times(t)
     assert list(np.flatnonzero(out["score"] >= 1.0)) == [700]
-    assert out["score"][700] == pytest.approx(31 / 12)
+    assert out["score"][700] == pytest.approx(31 / 20)
     assert list(np.flatnonzero(out["deviation"] >= 3.0)) == [700]
 
 

@@ -95,13 +95,13 @@ class Ramp(Detector):
 
     >>> import numpy as np
     >>> from detectors.base import VERDICT
-    >>> x = np.random.default_rng(1).normal(50.0, 1.0, 6000)
-    >>> x[5000:5060] += 0.3 * np.arange(60.0)
-    >>> x[5060:] += 18.0
-    >>> ramp, out = Ramp(Params(), ()), np.zeros(6000, VERDICT)
+    >>> x = np.random.default_rng(1).normal(50.0, 1.0, 20_000)
+    >>> x[18_000:18_060] += 0.3 * np.arange(60.0)
+    >>> x[18_060:] += 18.0
+    >>> ramp, out = Ramp(Params(), ()), np.zeros(20_000, VERDICT)
     >>> ramp.grow(1)
-    >>> ramp.update(np.zeros(6000, np.int64), np.zeros(6000, bool), 60.0 * np.arange(6000), x, out)
-    >>> bool(5000 < np.flatnonzero(out["score"] >= 1.0)[0] < 5060)
+    >>> ramp.update(np.zeros(20_000, np.int64), np.zeros(20_000, bool), 60.0 * np.arange(20_000), x, out)
+    >>> bool(18_000 < np.flatnonzero(out["score"] >= 1.0)[0] < 18_060)
     True
     """
 

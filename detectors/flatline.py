@@ -79,7 +79,7 @@ class Flatline(Detector):
     >>> flatline.grow(1)
     >>> flatline.update(np.zeros(600, np.int64), np.zeros(600, bool), 60.0 * np.arange(600), x, out)
     >>> np.flatnonzero(out["score"] >= 1.0), np.flatnonzero(out["deviation"])[[0, -1]]
-    (array([514]), array([514, 539]))
+    (array([513]), array([513, 539]))
     """
 
     kind: ClassVar[str] = "flatline"

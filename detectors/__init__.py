@@ -9,24 +9,34 @@ from detectors.base import Detector, Settings
 from detectors.baseline import Baseline
 from detectors.burn_rate import BurnRate
 from detectors.changepoint import Changepoint
+from detectors.default import Default
 from detectors.drift import Drift
+from detectors.flatline import Flatline
 from detectors.forecast import Forecast
+from detectors.gap import Gap
 from detectors.group import GroupDetector, Seat
 from detectors.multivariate import Multivariate
+from detectors.ramp import Ramp
 from detectors.range import Range
 from detectors.rate_of_change import RateOfChange
 from detectors.river_model import River
+from detectors.spread import Spread
 from detectors.threshold import Threshold
 from detectors.trend import Trend
 from schemas.levels import Border
 
 KINDS: dict[str, type[Detector]] = {
     "threshold": Threshold,
+    "default": Default,
     "baseline": Baseline,
     "rate_of_change": RateOfChange,
     "range": Range,
     "changepoint": Changepoint,
     "drift": Drift,
+    "ramp": Ramp,
+    "flatline": Flatline,
+    "spread": Spread,
+    "gap": Gap,
     "river": River,
     "absent": Absent,
     "trend": Trend,

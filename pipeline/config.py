@@ -11,7 +11,7 @@ from schemas.config import Config, ConfigError, ConfigErrors, Machine, NotifierS
 BYTES_MAX = 4_000_000
 _DEFAULT = """
 rules:
-  - {name: unusual, match: "{}", detector: baseline, levels: {warning: 1.0, critical: 2.0}}
+  - {name: unusual, match: "{}", detector: default, levels: {warning: 1.0, critical: 2.0}}
 """
 
 

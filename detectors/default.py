@@ -1,0 +1,137 @@
+"""The shipped default: `baseline`, and beside it the detectors that see what no residual sees.
+
+Knows its parts as detectors and nothing of what they look at; each runs its own compiled pass over the batch, then one
+more puts their verdicts together. A part is a kind of its own with the same settings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from detectors.base import VERDICT, Detector, Flags, Floats, Point, Records, Rows, Settings
+from detectors.baseline import Baseline
+from detectors.baseline import Params as BaselineParams
+from detectors.flatline import Flatline
+from detectors.flatline import Params as FlatlineParams
+from detectors.gap import Gap
+from detectors.gap import Params as GapParams
+from detectors.ramp import Params as RampParams
+from detectors.ramp import Ramp
+from detectors.spread import Params as SpreadParams
+from detectors.spread import Spread
+from schemas.compiled import compiled
+from schemas.levels import Border
+
+PARTS: dict[str, type[Detector]] = {
+    "baseline": Baseline,
+    "ramp": Ramp,
+    "flatline": Flatline,
+    "spread": Spread,
+    "gap": Gap,
+}
+"""By the names of their settings. Their order is their number in a verdict's `part`."""
+
+TESTS = 16.0  # a verdict's part: TESTS * number of the part here + the part's own
+HELD = 3.0  # |deviation| that holds an alert open
+
+
+class Params(Settings):
+    """Settings of `default`: those of each part, or `false` to go without it."""
+
+    baseline: BaselineParams | Literal[False] = Field(
+        default=BaselineParams(), description="Spikes, dips, bursts, shifts: settings of `baseline`."
+    )
+    ramp: RampParams | Literal[False] = Field(default=RampParams(), description="A slow ramp: settings of `ramp`.")
+    flatline: FlatlineParams | Literal[False] = Field(
+        default=FlatlineParams(), description="A stuck value: settings of `flatline`."
+    )
+    spread: SpreadParams | Literal[False] = Field(
+        default=SpreadParams(), description="Noise that grows: settings of `spread`."
+    )
+    gap: GapParams | Literal[False] = Field(default=GapParams(), description="Missing data: settings of `gap`.")
+
+
+class Default(Detector):
+    """Score: the largest of the parts'. `expected`, `lower`, `upper`: baseline's. Deviation: baseline's, unless that
+    lets an alert clear that another part holds.
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(1).normal(50.0, 5.0, 900)
+    >>> x[800:830] = x[799]
+    >>> default, out = Default(Params(), ()), np.zeros(900, VERDICT)
+    >>> default.grow(1)
+    >>> default.update(np.zeros(900, np.int64), np.zeros(900, bool), 60.0 * np.arange(900), x, out)
+    >>> first = out[800:830][out["score"][800:830] >= 1.0][0]
+    >>> default.part_of(int(first["part"]))
+    'flatline'
+    """
+
+    kind: ClassVar[str] = "default"
+    version: ClassVar[int] = sum(part.version for part in PARTS.values())
+    slow_axes: ClassVar[Mapping[str, int]] = {
+        f"{name}.{array}": axis for name, part in PARTS.items() for array, axis in part.slow_axes.items()
+    }
+    Params: ClassVar[type[Settings]] = Params
+
+    def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
+        super().__init__(params, borders)
+        if not isinstance(params, Params):
+            raise TypeError(f"default takes its own Params, got {type(params).__name__}")
+        wanted = {name: getattr(params, name) for name in PARTS}
+        self._parts = {name: PARTS[name](own, borders) for name, own in wanted.items() if own is not False}
+
+    def grow(self, rows: int) -> None:
+        for part in self._parts.values():
+            part.grow(rows)
+
+    def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
+        out[:] = _NOTHING
+        said = np.empty(len(rows), VERDICT)
+        for number, name in enumerate(PARTS):
+            if name in self._parts:
+                first = number == 0
+                self._parts[name].update(rows, fresh, t, x, out if first else said)
+                if not first:
+                    _merge(said, TESTS * number, out)
+
+    def part_of(self, part: int) -> str:
+        """Name of the part that a verdict's `part` means."""
+        return list(PARTS)[part // int(TESTS)]
+
+    def why(self, point: Point) -> str:
+        speaks = self._parts.get(self.part_of(point.part)) or next(iter(self._parts.values()))
+        return speaks.why(_own(point))
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        learned = [part.feedback(row, verdict, undo) for part in self._parts.values()]
+        return any(learned)
+
+    @property
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        return {f"{name}.{array}": own for name, part in self._parts.items() for array, own in part.state.items()}
+
+
+_NOTHING = np.array([(np.nan, np.nan, np.nan, 0.0, 0.0, 0.0)], VERDICT)[0]
+
+
+def _own(point: Point) -> Point:
+    """The point as the part that speaks wrote it."""
+    return replace(point, part=point.part % int(TESTS))
+
+
+@compiled
+def _merge(said: Any, part: float, out: Any) -> None:
+    """Adds what one more part said. It speaks where it scores most, or where it alone holds."""
+    for i in range(len(said)):
+        v, w = out[i], said[i]
+        speaks = w.score > v.score and w.score >= 1.0
+        if abs(w.deviation) >= HELD and (abs(v.deviation) < HELD or speaks):
+            v.deviation = w.deviation
+            speaks = speaks or v.score < 1.0
+        if speaks:
+            v.part = part + w.part
+        v.score = max(v.score, w.score)

@@ -1,0 +1,118 @@
+"""The shipped default: what its parts say, put together."""
+
+import numpy as np
+import pytest
+
+from detectors import KINDS
+from detectors.base import Detector, Floats, Point, Records
+from detectors.default import PARTS, Default
+from schemas.levels import Border
+from tests.detectors.streams import Events, judge, make, one_row, run
+
+
+def noise(n: int = 3000) -> Floats:
+    return np.random.default_rng(1).normal(100.0, 5.0, n)
+
+
+def alone(name: str, events: Events) -> Records:
+    return run(make(name, 1), events)
+
+
+def with_faults() -> Events:
+    x = noise()
+    x[1500:1502] += 90.0
+    x[2000:2060] = x[1999]
+    events = one_row(x)
+    kept = np.r_[0:2500, 2550:3000]
+    return events.take(kept)
+
+
+def test_the_score_is_the_largest_of_the_parts_and_part_says_whose() -> None:
+    events = with_faults()
+    out = run(make("default", 1), events)
+    parts = {name: alone(name, events) for name in PARTS}
+    assert (out["score"] == np.max([part["score"] for part in parts.values()], axis=0)).all()
+    default = make("default", 1)
+    assert isinstance(default, Default)
+    spoke = {default.part_of(int(row["part"])) for row in out[out["score"] >= 1.0]}
+    assert {"baseline", "flatline", "gap"} <= spoke
+    for row in np.flatnonzero(out["score"] >= 1.0):
+        name = default.part_of(int(out["part"][row]))
+        assert parts[name]["score"][row] == out["score"][row]
+
+
+def test_the_band_is_that_of_baseline_to_the_bit() -> None:
+    events = with_faults()
+    out, baseline = run(make("default", 1), events), alone("baseline", events)
+    for field in ("expected", "lower", "upper"):
+        assert out[field].tobytes() == baseline[field].tobytes()
+
+
+def test_deviation_is_that_of_baseline_unless_another_part_holds() -> None:
+    events = with_faults()
+    out = run(make("default", 1), events)
+    others = np.array([np.abs(alone(name, events)["deviation"]) for name in PARTS if name != "baseline"])
+    free = (others < 3.0).all(axis=0)
+    assert (out["deviation"][free] == alone("baseline", events)["deviation"][free]).all()
+    assert (np.abs(out["deviation"][~free]) >= 3.0).all()
+    assert (~free).sum() > 40
+
+
+def test_why_is_the_sentence_of_the_part_that_spoke() -> None:
+    events = with_faults()
+    default = make("default", 1)
+    out = run(default, events)
+    said = []
+    for i in np.flatnonzero(out["score"] >= 1.0):
+        v = out[i]
+        point = Point(
+            events.x[i], v["expected"], v["lower"], v["upper"], v["score"], v["deviation"], Border.parse(">= 1"),
+            int(v["part"]),
+        )  # fmt: skip
+        said.append(default.why(point))
+    assert any("sigmas above" in text for text in said)
+    assert any("stuck" in text for text in said)
+    assert any("missing data" in text for text in said)
+
+
+@pytest.mark.parametrize("off", list(PARTS))
+def test_a_part_that_is_off_says_nothing_and_has_no_state(off: str) -> None:
+    events = with_faults()
+    without = make("default", 1, {off: False})
+    out = run(without, events)
+    rest = [alone(name, events)["score"] for name in PARTS if name != off]
+    assert (out["score"] == np.max(rest, axis=0)).all()
+    assert not any(name.startswith(f"{off}.") for name in without.state)
+
+
+def test_a_part_takes_its_own_settings() -> None:
+    x = noise()
+    x[2000:2060] = x[1999]
+    assert (judge(x, "default", flatline={"min_rows": 100}, baseline=False)["score"] < 1.0).all()
+    assert (judge(x, "default", baseline=False)["score"][2000:2060] >= 1.0).any()
+
+
+def test_state_and_slow_axes_carry_the_names_of_their_parts() -> None:
+    default = make("default", 2)
+    assert set(default.state) == {f"{name}.{array}" for name in PARTS for array in make(name, 2).state}
+    assert {name: axis for name, axis in default.slow_axes.items() if name.startswith("baseline.")} == {
+        f"baseline.{array}": axis for array, axis in KINDS["baseline"].slow_axes.items()
+    }
+
+
+def test_feedback_is_passed_on_to_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, int, str, bool]] = []
+
+    def listen(part: Detector, row: int, verdict: str, undo: bool) -> bool:
+        told.append((part.kind, row, verdict, undo))
+        return part.kind == "gap"
+
+    for part in PARTS.values():
+        monkeypatch.setattr(part, "feedback", listen)
+    assert make("default", 3).feedback(2, "noise", undo=False)
+    assert told == [(name, 2, "noise", False) for name in PARTS]
+
+
+def test_the_state_of_a_series_fits_into_what_is_promised() -> None:
+    default = make("default", 1)
+    assert sum(array.nbytes for array in default.state.values()) <= 1536

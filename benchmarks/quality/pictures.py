@@ -53,7 +53,7 @@ SCENES: dict[str, Scene] = {
     "flatline": Scene("realTweets__Twitter_volume_AMZN", 3350, 3700),
     "spread": Scene(_MACHINE, 19000, 20000),
     "gap": Scene(f"{_TRAFFIC}speed_t4013", 650, 860),
-    "ramp": Scene(f"{_CAUSE}cpu_utilization_asg_misconfiguration", 16000, 18050),
+    "ramp": Scene(f"{_TRAFFIC}TravelTime_387", 1400, 1650),
     "rate_of_change": Scene(_MACHINE, 19300, 19900, "{limit: 50, unit: percent, over: 1h}"),
     "range": Scene("realAdExchange__exchange-4_cpm_results", 100, 1643),
     "trend": Scene(f"{_AWS}ec2_cpu_utilization_5f5533", 900, 2200),

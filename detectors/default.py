@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from detectors.base import VERDICT, Detector, Flags, Floats, Point, Records, Rows, Settings
+from detectors.base import VERDICT, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.baseline import Baseline
 from detectors.baseline import Params as BaselineParams
 from detectors.flatline import Flatline
 from detectors.flatline import Params as FlatlineParams
 from detectors.gap import Gap
 from detectors.gap import Params as GapParams
+from detectors.pulse import HELD as SCORE_HELD
 from detectors.ramp import Params as RampParams
 from detectors.ramp import Ramp
 from detectors.spread import Params as SpreadParams
@@ -37,6 +38,8 @@ PARTS: dict[str, type[Detector]] = {
 
 TESTS = 16.0  # a verdict's part: TESTS * number of the part here + the part's own
 HELD = 3.0  # |deviation| that holds an alert open
+AFTER_ROWS = 60.0  # from where baseline spoke: what climbs or scatters then is its episode, and is no second alert
+FOLLOWING = ("ramp", "spread")  # the parts that are quiet for so long
 
 
 class Params(Settings):
@@ -83,20 +86,24 @@ class Default(Detector):
             raise TypeError(f"default takes its own Params, got {type(params).__name__}")
         wanted = {name: getattr(params, name) for name in PARTS}
         self._parts = {name: PARTS[name](own, borders) for name, own in wanted.items() if own is not False}
+        self._quiet: NDArray[np.generic] = np.zeros(0, np.float32)  # rows for which FOLLOWING say nothing
 
     def grow(self, rows: int) -> None:
+        self._quiet = grown(self._quiet, rows)
         for part in self._parts.values():
             part.grow(rows)
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         out[:] = _NOTHING
-        said = np.empty(len(rows), VERDICT)
+        said, quiet = np.empty(len(rows), VERDICT), np.empty(len(rows), np.bool_)
         for number, name in enumerate(PARTS):
             if name in self._parts:
                 first = number == 0
                 self._parts[name].update(rows, fresh, t, x, out if first else said)
                 if not first:
-                    _merge(said, TESTS * number, out)
+                    _merge(said, TESTS * number, quiet & (name in FOLLOWING), out)
+            if number == 0:
+                _count(rows, fresh, out, self._quiet, quiet)
 
     def part_of(self, part: int) -> str:
         """Name of the part that a verdict's `part` means."""
@@ -112,7 +119,8 @@ class Default(Detector):
 
     @property
     def state(self) -> dict[str, NDArray[np.generic]]:
-        return {f"{name}.{array}": own for name, part in self._parts.items() for array, own in part.state.items()}
+        parts = {f"{name}.{array}": own for name, part in self._parts.items() for array, own in part.state.items()}
+        return {**parts, "quiet": self._quiet}
 
 
 _NOTHING = np.array([(np.nan, np.nan, np.nan, 0.0, 0.0, 0.0)], VERDICT)[0]
@@ -124,10 +132,26 @@ def _own(point: Point) -> Point:
 
 
 @compiled
-def _merge(said: Any, part: float, out: Any) -> None:
+def _count(rows: Rows, fresh: Flags, out: Any, left: Any, quiet: Flags) -> None:
+    """Which events come within AFTER_ROWS of one where baseline spoke. left: rows to go, the state."""
+    for i in range(len(rows)):
+        k = rows[i]
+        if fresh[i]:
+            left[k] = 0.0
+        if out[i].score >= 1.0:
+            left[k] = AFTER_ROWS
+        quiet[i] = left[k] > 0.0
+        if left[k] > 0.0:
+            left[k] -= 1.0
+
+
+@compiled
+def _merge(said: Any, part: float, quiet: Flags, out: Any) -> None:
     """Adds what one more part said. It speaks where it scores most, or where it alone holds."""
     for i in range(len(said)):
         v, w = out[i], said[i]
+        if quiet[i]:
+            w.score = min(w.score, SCORE_HELD)
         speaks = w.score > v.score and w.score >= 1.0
         if abs(w.deviation) >= HELD and (abs(v.deviation) < HELD or speaks):
             v.deviation = w.deviation

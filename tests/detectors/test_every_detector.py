@@ -162,4 +162,4 @@ def test_a_detector_takes_only_its_own_settings() -> None:
 
 
 def test_the_verdict_has_the_fields_of_a_score_file() -> None:
-    assert VERDICT.names == ("expected", "lower", "upper", "score", "deviation")
+    assert VERDICT.names == ("expected", "lower", "upper", "score", "deviation", "part")

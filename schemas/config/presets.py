@@ -6,9 +6,6 @@ Knows keys as they stand in a rule, and nothing of detectors. What a rule writes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DEFAULT = "baseline"
-"""Detector of whatever has no limit that a person could name."""
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -18,16 +15,12 @@ class Preset:
     why: str
 
 
-def _usual(**settings: object) -> dict[str, object]:
-    """Settings of what learns the usual, where DEFAULT takes them."""
-    return {"baseline": settings} if DEFAULT == "default" else settings
-
-
+# `baseline` where no person could name a limit: of `default`'s parts only that one takes a direction and floors.
 PRESETS: dict[str, Preset] = {
     "cpu": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="above", min_change=10),
+            "detector": "baseline",
+            "params": {"direction": "above", "min_change": 10},
             "levels": {
                 "warning": 1.0,
                 "critical": {"detector": "threshold", "at": "> 95", "clear": "< 90", "for": "15m"},
@@ -55,8 +48,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "latency": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="above", min_change_relative=0.2),
+            "detector": "baseline",
+            "params": {"direction": "above", "min_change_relative": 0.2},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "2m",
         },
@@ -64,8 +57,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "error_ratio": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="above", min_change=0.01),
+            "detector": "baseline",
+            "params": {"direction": "above", "min_change": 0.01},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "1m",
         },
@@ -73,8 +66,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "traffic": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="both", min_change_relative=0.2),
+            "detector": "baseline",
+            "params": {"direction": "both", "min_change_relative": 0.2},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "3m",
         },
@@ -82,8 +75,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "queue": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="above", min_change_relative=0.5),
+            "detector": "baseline",
+            "params": {"direction": "above", "min_change_relative": 0.5},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "5m",
         },
@@ -91,8 +84,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "counter": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="both"),
+            "detector": "baseline",
+            "params": {"direction": "both"},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "2m",
         },
@@ -101,8 +94,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "business": Preset(
         {
-            "detector": DEFAULT,
-            "params": _usual(direction="below", min_change_relative=0.3),
+            "detector": "baseline",
+            "params": {"direction": "below", "min_change_relative": 0.3},
             "levels": {"warning": 1.0, "critical": 3.0},
             "for": "15m",
         },

@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 def test_the_examples_are_clean(name: str) -> None:
     done = check(ROOT / "examples" / name, "--strict")
     assert done.exit_code == 0, done.output
-    assert "right: 4 rules with 8 levels" in done.output
+    assert "right: 6 rules with 12 levels" in done.output
 
 
 def test_a_file_for_the_desk_alone_needs_no_rules_and_any_other_does(file: Path) -> None:

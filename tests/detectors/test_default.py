@@ -94,7 +94,8 @@ def test_a_part_takes_its_own_settings() -> None:
 
 def test_state_and_slow_axes_carry_the_names_of_their_parts() -> None:
     default = make("default", 2)
-    assert set(default.state) == {f"{name}.{array}" for name in PARTS for array in make(name, 2).state}
+    of_parts = {f"{name}.{array}" for name in PARTS for array in make(name, 2).state}
+    assert set(default.state) == {*of_parts, "quiet"}
     assert {name: axis for name, axis in default.slow_axes.items() if name.startswith("baseline.")} == {
         f"baseline.{array}": axis for array, axis in KINDS["baseline"].slow_axes.items()
     }

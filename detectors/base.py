@@ -30,8 +30,7 @@ unit, NaN where the detector has none or is warming up; the first value outside 
 next ones of the same episode only where they are worse. `part`: which of a detector's own tests speaks, for `why`; 0.0
 where it has one."""
 
-PARTS = 16  # the most tests that a detector may tell apart; one made of detectors adds multiples of it
-BECAME_NORMAL = 15  # a `part`, modulo PARTS: no test spoke, but what held an alert is the series' normal now
+BECAME_NORMAL = 15  # a `part`: no test spoke, but what held an alert is the series' normal now
 
 VALUE_MAX = 1e30
 """Detectors that learn judge values beyond as this: squares and single precision stay finite."""
@@ -94,6 +93,10 @@ class Detector(ABC):
         verdict: `noise` (no alert was due: raise the bar), `normal` (this is how it is now: learn it anew), `missed`
         (an alert was due: lower the bar). undo: takes one such word back. False: this detector learns nothing from it.
         """
+        return False
+
+    def became_normal(self, point: Point) -> bool:
+        """Whether what held an alert is the series' normal now, so that it ends here; `why` then says so."""
         return False
 
     @property

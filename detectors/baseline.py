@@ -1,4 +1,4 @@
-"""The shipped default: what is normal for this series, at this time of day, learned from the series itself.
+"""What is normal for this series, at this time of day, learned from the series itself.
 
 Knows one series a row: levels, a time-of-day profile, how surprising the series usually is, and what a person said of
 its alerts. Knows no other series and no labels. `baseline_row.py` has the arithmetic, `docs/detectors.md` the formulas.
@@ -141,9 +141,12 @@ class Baseline(Detector):
                 season += profile.read(rest, here, left, near, weight)
         return season
 
+    def became_normal(self, point: Point) -> bool:
+        return point.part == BECAME_NORMAL
+
     def why(self, point: Point) -> str:
         sigmas = f"{abs(point.deviation):.1f} sigmas {'above' if point.deviation >= 0.0 else 'below'} the expected"
-        if point.part == BECAME_NORMAL:
+        if self.became_normal(point):
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}, which held so long that it is normal now"
         if point.score < 1.0:
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}"

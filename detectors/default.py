@@ -113,6 +113,10 @@ class Default(Detector):
         speaks = self._parts.get(self.part_of(point.part)) or next(iter(self._parts.values()))
         return speaks.why(_own(point))
 
+    def became_normal(self, point: Point) -> bool:
+        speaks = self._parts.get(self.part_of(point.part))
+        return speaks is not None and speaks.became_normal(_own(point))
+
     def feedback(self, row: int, verdict: str, undo: bool) -> bool:
         learned = [part.feedback(row, verdict, undo) for part in self._parts.values()]
         return any(learned)

@@ -103,7 +103,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
             if fits and _restore_detectors(binding, old, saved, i, rows):
                 forgetful.discard(old.name)
             _restore_cells(binding, old, cells, rows)
-            _restore_budget(binding, saved.arrays.get(f"rule{i}.budget"))
+            _restore_budget(binding, saved.arrays.get(f"budget{i}.rule"))
             ends += _leave_levels(binding, saved, old, series_of, cells, rows)
         for row in np.flatnonzero((rows < 0) & (cells["rank"] > 0)).tolist():
             s = int(series_of[row])
@@ -132,7 +132,7 @@ def _layout(shard: Shard) -> tuple[list[SavedRule], dict[str, Array], dict[str, 
         arrays[f"rule{i}.series_of"] = binding.series_of[: binding.rows]
         arrays[f"rule{i}.cells"] = binding.cells[: binding.rows]
         if binding.rule.budget_a_day:
-            arrays[f"rule{i}.budget"] = binding.budget
+            arrays[f"budget{i}.rule"] = binding.budget
         if isinstance(binding, GroupBinding):
             arrays |= {f"rule{i}.{name}": array[: binding.rows] for name, array in binding.own_state.items()}
         for j, detector in enumerate(binding.detectors):

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.base import BECAME_NORMAL, PARTS, Point
+from detectors.base import Point
 from schemas.alert import AlertEvent, Evidence, Source, alert_id, fingerprint, rfc3339
 from schemas.config import Level
 from schemas.duration import format_duration
@@ -46,12 +46,14 @@ class Cause:
     """The point that made a transition, and the level that it reached or left. clause: the detector's `why`.
 
     back: what to say where the alert resolves, if it isn't about a value that came back.
+    became_normal: it resolves because what held it is the normal now, and `clause` says so.
     """
 
     point: Point
     level: Level
     clause: str
     back: str = ""
+    became_normal: bool = False
 
 
 def to_event(change: Change, cause: Cause | str) -> AlertEvent:
@@ -145,9 +147,11 @@ def _why(change: Change, cause: Cause | str) -> str:
 
 def _back(cause: Cause) -> str:
     point, level = cause.point, cause.level
-    if point.part % PARTS == BECAME_NORMAL:
+    if cause.became_normal:
         return cause.clause
     value = f"value {point.value:.6g} is"
     if level.clear_deviation is not None:
+        if not math.isfinite(point.expected):
+            return f"what it was about is over at value {point.value:.6g}"
         return f"{value} back within {level.clear_deviation:g} sigmas of the expected {point.expected:.6g}"
     return f"{value} {level.clear.words}" if level.clear else f"{value} no longer {level.open.words}"

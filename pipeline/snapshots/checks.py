@@ -65,8 +65,8 @@ def _check_rule(saved: SavedShard, i: int, rule: SavedRule) -> None:
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has alerts at a level that it has not")
     if ((cells["state"] < 0) | (cells["state"] >= len(State))).any() or (cells["seq"] < 0).any():
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has alerts in a state that there is not")
-    if f"rule{i}.budget" in saved.arrays:
-        budget = _array(saved, f"rule{i}.budget", BUDGET, (1,))
+    if f"budget{i}.rule" in saved.arrays:
+        budget = _array(saved, f"budget{i}.rule", BUDGET, (1,))
         finite = all(np.isfinite(budget[name]).all() for name in BUDGET.names or ())
         if not finite or budget["partitions"][0] < 1.0 or budget["series"][0] < 0.0:
             raise SnapshotInvalid(f"rule {rule.name[:200]!r} has a budget that can't be")

@@ -89,6 +89,8 @@ def digest(data: bytes | memoryview) -> Digest:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
+    """Raises SnapshotInvalid for what would not be read again: nobody shall rely on it."""
+    _check_names(manifest)
     body = _encoder.encode(manifest)
     return b"%s/%d %s %d\n" % (MAGIC, VERSION, digest(body).encode(), len(body)) + body
 

@@ -108,7 +108,7 @@ class _Loading:
         self._check_topics(file)
         self._check_rule_names(file)
         return [
-            self._resolver.rule(rule, ("rules", position), file.limits.stale_after_s)
+            self._resolver.rule(rule, ("rules", position), file.limits)
             for position, rule in enumerate(file.rules)
             if not self.checking.cut & {("rules",), ("rules", position)}
         ]

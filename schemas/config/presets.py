@@ -15,7 +15,7 @@ class Preset:
     why: str
 
 
-# `baseline` where no person could name a limit: of `default`'s parts only that one takes a direction and floors.
+# `baseline` where no person could name a limit: its direction and floors hold for all that it says, unlike `default`'s.
 PRESETS: dict[str, Preset] = {
     "cpu": Preset(
         {

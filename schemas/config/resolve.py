@@ -13,11 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.config.borders import common_value, opposite, same_direction, within
 from schemas.config.errors import Path, shown, suggestion
-from schemas.config.models import FileLevel, FileRule
+from schemas.config.models import FileLevel, FileLevels, FileRule, Limits
 from schemas.config.presets import PRESETS
 from schemas.config.rules import DetectorSpec, Level, Rule, hash_of
 from schemas.config.values import border_of
 from schemas.config.words import keys_at, plain_words, without_alternatives
+from schemas.duration import format_duration
 from schemas.levels import LEVELS, Border, LevelName, Op
 
 OpensOn = Mapping[str, Literal["score", "value", "silence"]]
@@ -44,6 +45,12 @@ def with_preset(rule: FileRule) -> FileRule:
     if rule.levels and brought.levels:
         own = rule.levels
         update["levels"] = brought.levels.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+    levels = update.get("levels")
+    if rule.clear and isinstance(levels, FileLevels):
+        cleared = {name: getattr(levels, name) for name in rule.clear.model_fields_set if getattr(levels, name)}
+        brought_only = {name: one for name, one in cleared.items() if not (rule.levels and getattr(rule.levels, name))}
+        without = {name: one.model_copy(update={"clear": None}) for name, one in brought_only.items()}
+        update["levels"] = levels.model_copy(update=without)
     if rule.params is not None and brought.params is not None:
         update["params"] = _over(rule.params, brought.params)
     return rule.model_copy(update=update)
@@ -74,7 +81,7 @@ class Resolver:
         self._report = report
         self._broken = broken
 
-    def rule(self, rule: FileRule, at: Path, stale_after_s: float) -> Rule | None:
+    def rule(self, rule: FileRule, at: Path, limits: Limits) -> Rule | None:
         """None where anything in it was reported."""
         if rule.preset is not None and rule.preset not in PRESETS:
             self._report((*at, "preset"), f"no preset {shown(rule.preset)}; {suggestion(rule.preset, PRESETS)}")
@@ -102,11 +109,11 @@ class Resolver:
             levels.append(Level(LEVELS.index(name) + 1, name, index, opens, clear, deviation, for_s, keep_s))
         self._order(levels, specs, at)
         self._only_scores(rule, [kind for kind, _, _ in specs], at)
-        self._silence_alone(rule, [kind for kind, _, _ in specs], levels, at)
+        self._silence_alone(rule, specs, levels, limits.idle_after_s, at)
         self._grouping(rule, specs, at)
         if self._broken(at):
             return None
-        stale_s = stale_after_s if rule.stale_after_s is None else rule.stale_after_s
+        stale_s = limits.stale_after_s if rule.stale_after_s is None else rule.stale_after_s
         detectors = tuple(DetectorSpec(kind, params, tuple(borders)) for kind, params, borders in specs)
         by_score = any(self._opens_on[spec.kind] == "score" for spec in detectors)
         resolved = Rule(
@@ -300,12 +307,29 @@ class Resolver:
             if written and not self._broken((*at, key)):
                 self._report((*at, key), f"holds back openings by score, and {kinds[0]} has none; leave it out")
 
-    def _silence_alone(self, rule: FileRule, kinds: list[str], levels: list[Level], at: Path) -> None:
+    def _silence_alone(
+        self,
+        rule: FileRule,
+        specs: list[tuple[str, BaseModel, list[Border]]],
+        levels: list[Level],
+        idle_after_s: float,
+        at: Path,
+    ) -> None:
         """Silence is told by time, everything else by points: no alert can be about both."""
-        kind = next((kind for kind in kinds if self._opens_on[kind] == "silence"), None)
-        if kind is None:
+        kind, params = next(
+            ((kind, params) for kind, params, _ in specs if self._opens_on[kind] == "silence"), ("", None)
+        )
+        if not kind:
             return
-        if len(kinds) > 1:
+        after_s = float(getattr(params, "after", 0.0))
+        for level in levels:
+            if after_s * level.open.low >= idle_after_s:
+                told, idle = format_duration(after_s * level.open.low), format_duration(idle_after_s)
+                message = (
+                    f"would open after {told}, but after limits.idle_after ({idle}) a series is no longer expected"
+                )
+                self._report((*at, "levels", level.name), f"{message}; lower it, or raise limits.idle_after")
+        if len(specs) > 1:
             self._report((*at, "levels"), f"{kind} needs a rule of its own; other detectors speak only when data comes")
         if any(level.for_s or level.keep_firing_for_s for level in levels):
             key = "for" if any(level.for_s for level in levels) else "keep_firing_for"

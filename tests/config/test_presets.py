@@ -35,6 +35,11 @@ def errors(text: str) -> list[str]:
     return [str(error).removeprefix("t.yaml:") for error in found.value.errors]
 
 
+def test_a_clear_of_the_rule_stands_over_the_presets() -> None:
+    found = rule("preset: cpu, clear: {critical: '< 85'}")
+    assert [str(level.clear) for level in found.levels if level.name == "critical"] == ["< 85"]
+
+
 def test_the_table_on_the_page_is_the_table() -> None:
     page = PAGE.read_text()
     assert page == with_table(page), "run: python tests/config/test_presets.py"
@@ -97,3 +102,9 @@ def test_mistakes_are_named_with_what_was_meant(text: str, says: str) -> None:
 
 if __name__ == "__main__":
     PAGE.write_text(with_table(PAGE.read_text()))
+
+
+def test_a_level_of_silence_that_can_not_come_is_refused() -> None:
+    (found,) = errors("detector: absent, params: {after: 2d}, levels: {warning: 1.0, critical: 2.0}")
+    assert "critical: would open after 4d" in found
+    assert "idle_after" in found

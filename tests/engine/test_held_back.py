@@ -83,7 +83,7 @@ def old(saved: SavedShard) -> SavedShard:
     for name in OLD_CELL.names or ():
         before[name] = cells[name]
     saved.arrays["rule0.cells"] = before
-    saved.arrays.pop("rule0.budget", None)
+    saved.arrays.pop("budget0.rule", None)
     return saved
 
 
@@ -103,7 +103,7 @@ def test_a_snapshot_of_before_goes_on_and_what_holds_back_is_learned_afresh(text
 def test_a_budget_that_can_not_be_is_refused() -> None:
     for field, value in (("lift", np.nan), ("partitions", 0.0), ("series", -1.0)):
         saved = capture(shard_of(TEXT))
-        saved.arrays["rule0.budget"] = saved.arrays["rule0.budget"].copy()
-        saved.arrays["rule0.budget"][field] = value
+        saved.arrays["budget0.rule"] = saved.arrays["budget0.rule"].copy()
+        saved.arrays["budget0.rule"][field] = value
         with pytest.raises(SnapshotInvalid, match="budget"):
             check_meaning(saved)

@@ -45,6 +45,7 @@ rules:
     levels:
       warning: {{detector: baseline, at: 1.0}}
       critical: {{detector: threshold, at: "outside 10..90", for: 2s}}
+    budget: 5/hour
   - name: bar
     match: '{{}}'
     detector: bar

@@ -106,5 +106,5 @@ if __name__ == "__main__":
 
 def test_a_level_of_silence_that_can_not_come_is_refused() -> None:
     (found,) = errors("detector: absent, params: {after: 2d}, levels: {warning: 1.0, critical: 2.0}")
-    assert "critical: would open after 4d" in found
+    assert "critical: would open after 4 d" in found
     assert "idle_after" in found

@@ -40,6 +40,8 @@ TESTS = 16.0  # a verdict's part: TESTS * number of the part here + the part's o
 HELD = 3.0  # |deviation| that holds an alert open
 AFTER_ROWS = 60.0  # from where baseline spoke: what climbs or scatters then is its episode, and is no second alert
 FOLLOWING = ("ramp", "spread")  # the parts that are quiet for so long
+TOLD_BITS = 3  # of a part in the list of those that were told "noise"
+TOLD_MAX = 20  # of them are remembered; older ones can't be taken back
 
 
 class Params(Settings):
@@ -87,9 +89,12 @@ class Default(Detector):
         wanted = {name: getattr(params, name) for name in PARTS}
         self._parts = {name: PARTS[name](own, borders) for name, own in wanted.items() if own is not False}
         self._quiet: NDArray[np.generic] = np.zeros(0, np.float32)  # rows for which FOLLOWING say nothing
+        self._spoke: NDArray[Any] = np.zeros(0, np.int8)  # number of the part that scored 1.0 last
+        # Who was told "noise", newest in the lowest bits: number of the part + 1.
+        self._told: NDArray[Any] = np.zeros(0, np.int64)
 
     def grow(self, rows: int) -> None:
-        self._quiet = grown(self._quiet, rows)
+        self._quiet, self._spoke, self._told = (grown(own, rows) for own in (self._quiet, self._spoke, self._told))
         for part in self._parts.values():
             part.grow(rows)
 
@@ -104,6 +109,7 @@ class Default(Detector):
                     _merge(said, TESTS * number, quiet & (name in FOLLOWING), out)
             if number == 0:
                 _count(rows, fresh, out, self._quiet, quiet)
+        _remember(rows, fresh, out, self._spoke, self._told)
 
     def part_of(self, part: int) -> str:
         """Name of the part that a verdict's `part` means."""
@@ -118,13 +124,31 @@ class Default(Detector):
         return speaks is not None and speaks.became_normal(_own(point))
 
     def feedback(self, row: int, verdict: str, undo: bool) -> bool:
-        learned = [part.feedback(row, verdict, undo) for part in self._parts.values()]
-        return any(learned)
+        """`noise`: to the part that spoke last, and taken back from the one that was told last. `normal` and `missed`
+        are about what is expected: to baseline."""
+        if verdict != "noise":
+            return self._tell(0, row, verdict, undo)
+        told = int(self._told[row])
+        if undo:
+            number = (told & (1 << TOLD_BITS) - 1) - 1
+            if number < 0 or not self._tell(number, row, verdict, undo):
+                return False
+            self._told[row] = told >> TOLD_BITS
+            return True
+        number = int(self._spoke[row])
+        if not self._tell(number, row, verdict, undo):
+            return False
+        self._told[row] = (told << TOLD_BITS | number + 1) & (1 << TOLD_BITS * TOLD_MAX) - 1
+        return True
+
+    def _tell(self, number: int, row: int, verdict: str, undo: bool) -> bool:
+        part = self._parts.get(list(PARTS)[number])
+        return part is not None and part.feedback(row, verdict, undo)
 
     @property
     def state(self) -> dict[str, NDArray[np.generic]]:
         parts = {f"{name}.{array}": own for name, part in self._parts.items() for array, own in part.state.items()}
-        return {**parts, "quiet": self._quiet}
+        return {**parts, "quiet": self._quiet, "spoke": self._spoke, "told": self._told}
 
 
 _NOTHING = np.array([(np.nan, np.nan, np.nan, 0.0, 0.0, 0.0)], VERDICT)[0]
@@ -163,3 +187,14 @@ def _merge(said: Any, part: float, quiet: Flags, out: Any) -> None:
         if speaks:
             v.part = part + w.part
         v.score = max(v.score, w.score)
+
+
+@compiled
+def _remember(rows: Rows, fresh: Flags, out: Any, spoke: Any, told: Any) -> None:
+    """Which part spoke last: a person's "noise" is about that."""
+    for i in range(len(rows)):
+        k = rows[i]
+        if fresh[i]:
+            spoke[k] = told[k] = 0
+        if out[i].score >= 1.0:
+            spoke[k] = int(out[i].part / TESTS)

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
+from detectors.tail import VERDICT_FIELDS, judge_tail, verdict_factor
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -36,9 +37,10 @@ STATE = np.dtype(
         ("known_rows", "f8"),  # the longest of them; 0: none
         ("new_x", "f8"),  # the same of the newest long run that was at no such value
         ("new_rows", "f8"),
+        *VERDICT_FIELDS,
     ]
 )
-"""One series: 104 bytes. All zero: never seen."""
+"""One series: 120 bytes. All zero: never seen."""
 
 CHANCE = 1e-16
 SHARE = 0.998  # of runs not longer than the level
@@ -83,6 +85,7 @@ class Flatline(Detector):
     """
 
     kind: ClassVar[str] = "flatline"
+    version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -97,6 +100,10 @@ class Flatline(Detector):
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         _run(self._series, rows, fresh, t, x, self._settings, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, the border is a function of the counts."""
+        return judge_tail(self._series[row], verdict, undo)
 
     def why(self, point: Point) -> str:
         if point.score < 1.0 and abs(point.deviation) < DEVIATION:
@@ -169,7 +176,7 @@ def _border(s: Any, min_rows: float) -> float:
         border = max(border, LONGER * s.known_rows)
     if s.x == s.new_x:
         border = max(border, LONGER * s.new_rows)
-    return float(border)
+    return float(max(min_rows, border * verdict_factor(s)))
 
 
 @compiled

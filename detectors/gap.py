@@ -17,6 +17,7 @@ from pydantic import Field
 
 from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
+from detectors.tail import VERDICT_FIELDS, judge_tail, verdict_factor
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -30,15 +31,17 @@ STATE = np.dtype(
         ("known_s", "f8"),  # how long it was
         ("new_t", "f8"),  # the same of the newest long gap that was not one of those
         ("new_s", "f8"),
+        *VERDICT_FIELDS,
     ]
 )
-"""One series: one cache line. All zero: never seen."""
+"""One series: 80 bytes. All zero: never seen."""
 
 SHARE = 0.9995  # of gaps below the level
 STEP = 0.5  # of log level, a gap
 LEVELS = 3.0  # border in levels: exponential gaps (mean 1) have their level at 7.6, and 23 once in 10**10 rows
 MEAN_MAX = 3.0  # usual gaps: what one counts at most in their mean
 WEIGHT = 0.01  # of a gap in the mean
+HELD = 0.999
 DAY_S = 86400.0
 WEEK_S = 7.0 * DAY_S
 NEAR_S = 1800.0  # of the time of day
@@ -80,6 +83,7 @@ class Gap(Detector):
     """
 
     kind: ClassVar[str] = "gap"
+    version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -94,6 +98,10 @@ class Gap(Detector):
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         _run(self._series, rows, fresh, t, self._settings, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, the border is a function of the counts."""
+        return judge_tail(self._series[row], verdict, undo)
 
     def why(self, point: Point) -> str:
         if point.score < 1.0:
@@ -114,6 +122,7 @@ def _run(series: Any, rows: Rows, fresh: Flags, t: Floats, settings: Any, out: A
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
             prefetch(cells, rows[i + AHEAD], 0)
+            prefetch(cells, rows[i + AHEAD], 8)
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
@@ -133,7 +142,9 @@ def _step(s: Any, t: float, settings: Any, v: Any) -> None:
         return
     if row == 1.0:
         s.usual = s.level = dt
-    border = max(min_periods * s.usual, LEVELS * s.level, min_s)
+    least = max(min_periods * s.usual, min_s)
+    border = max(least, LEVELS * s.level)
+    judged = max(least, border * verdict_factor(s))  # what was said changes nothing that is learned
     if dt > s.level:
         s.level *= min(_RISE, dt / s.level)
     else:
@@ -141,7 +152,7 @@ def _step(s: Any, t: float, settings: Any, v: Any) -> None:
     s.usual += max(WEIGHT, 1.0 / (row + 1.0)) * (min(dt, MEAN_MAX * s.usual) - s.usual)
     if dt < border:
         if row >= warm_up:
-            v.score = min(dt / border, 0.999)
+            _say(dt, judged, v)
         return
     known, new = began - s.known_t, began - s.new_t
     if 0.0 < known <= WEEK_S + SUMMER_S and _comes_back(known, DAY_S, dt, s.known_s, NEAR_S + SUMMER_S):
@@ -154,8 +165,16 @@ def _step(s: Any, t: float, settings: Any, v: Any) -> None:
     else:
         s.new_t, s.new_s = began, dt
         if row >= warm_up:
-            v.score = min(max(dt / border, 1.0), SCORE_MAX)
-            v.deviation = DEVIATION * v.score
+            _say(dt, judged, v)
+
+
+@compiled
+def _say(dt: float, border: float, v: Any) -> None:
+    if dt < border:
+        v.score = min(dt / border, HELD)
+    else:
+        v.score = min(max(dt / border, 1.0), SCORE_MAX)
+        v.deviation = DEVIATION * v.score
 
 
 @compiled

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
-from detectors.tail import TAIL_FIELDS, learn_tail, tail_border, tail_ready
+from detectors.tail import TAIL_FIELDS, judge_tail, learn_tail, tail_border, tail_ready
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -106,6 +106,7 @@ class Ramp(Detector):
     """
 
     kind: ClassVar[str] = "ramp"
+    version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -127,6 +128,10 @@ class Ramp(Detector):
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         _run(self._series, self._hours, rows, fresh, t, x, self._settings, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, the border is a function of the counts."""
+        return judge_tail(self._series[row], verdict, undo)
 
     def why(self, point: Point) -> str:
         if point.score < 1.0 and abs(point.deviation) < DEVIATION:

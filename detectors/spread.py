@@ -17,7 +17,7 @@ from pydantic import Field
 
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.prefetch import AHEAD, prefetch
-from detectors.tail import TAIL_FIELDS, learn_tail, tail_border, tail_ready
+from detectors.tail import TAIL_FIELDS, judge_tail, learn_tail, tail_border, tail_ready, verdict_factor
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -74,6 +74,7 @@ class Spread(Detector):
     """
 
     kind: ClassVar[str] = "spread"
+    version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -88,6 +89,10 @@ class Spread(Detector):
 
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         _run(self._series, rows, fresh, x, self._settings, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, the border is a function of the counts."""
+        return judge_tail(self._series[row], verdict, undo)
 
     def why(self, point: Point) -> str:
         if point.score < 1.0 and abs(point.deviation) < DEVIATION:
@@ -146,7 +151,8 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
     side = 1.0 if more else -1.0
     surprise = ratio - 1.0
     if tail_ready(s):
-        border = max(BORDER * tail_border(s), min_ratio - 1.0)
+        least = (min_ratio - 1.0) * max(1.0, verdict_factor(s))  # `noise` lifts it too, `missed` goes no lower
+        border = max(BORDER * tail_border(s), least)
         score = surprise / border if row >= warm_up and direction * side >= 0.0 else 0.0
         if s.held * side < 0.0 or (s.held != 0.0 and surprise < BACK * abs(s.held)):
             s.held = 0.0

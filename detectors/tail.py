@@ -23,6 +23,12 @@ from typing import Any
 
 from schemas.compiled import compiled
 
+VERDICT_FIELDS: list[tuple[str, str]] = [
+    ("noise", "f8"),  # verdicts of a person on this series, less those taken back
+    ("missed", "f8"),
+]
+"""For a detector with a border of another kind; `judge_tail` and `verdict_factor` need no more. All zero: none."""
+
 TAIL_FIELDS: list[tuple[str, str]] = [
     ("tail_rows", "f8"),  # surprises that taught the tail
     ("tail_mean", "f8"),  # bounded mean surprise, only used until the tail starts
@@ -32,8 +38,7 @@ TAIL_FIELDS: list[tuple[str, str]] = [
     ("tail_peak", "f8"),  # the open episode's highest stand over u; 0 when none is open
     ("tail_opened", "f8"),  # row at which the newest episode opened
     ("tail_episodes", "f8"),
-    ("noise", "f8"),  # verdicts of a person on this series, less those taken back
-    ("missed", "f8"),
+    *VERDICT_FIELDS,
 ]
 """Fields that a detector puts into its own record, beside its other hot fields. All zero: never seen."""
 

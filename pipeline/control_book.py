@@ -19,7 +19,7 @@ class ControlBook:
 
     def wanted(self, partition: Partition) -> list[Control]:
         """Those of its series that it has not got, nor is to get at a place that is fixed already."""
-        looked = len(self.known), len(partition.shard.series)
+        looked = len(self.known), len(partition.shard.series), len(partition.admitted)
         if partition.looked == looked:
             return []
         shard = partition.shard

@@ -7,7 +7,6 @@ from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from schemas.control import Control, ControlError, ForeignKind, decode_control
@@ -67,10 +66,14 @@ class ControlReader:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
             )
-            await consumer.start()
-            consumer.assign([self._tp])
-            begin = (await consumer.beginning_offsets([self._tp]))[self._tp]
-            consumer.seek(self._tp, begin)
+            try:
+                await consumer.start()
+                consumer.assign([self._tp])
+                begin = (await consumer.beginning_offsets([self._tp]))[self._tp]
+                consumer.seek(self._tp, begin)
+            except BaseException:  # also where whoever waits gives up
+                await consumer.stop()
+                raise
             self._position, self._consumer = begin, consumer
             self._following = asyncio.create_task(self._follow(consumer))
         return self._consumer
@@ -80,8 +83,9 @@ class ControlReader:
             try:
                 found = await consumer.getmany(self._tp, timeout_ms=POLL_MS)
                 position = await consumer.position(self._tp)
-            except KafkaError as error:
-                log.warning("the control topic can't be read now", topic=self._tp.topic, problem=str(error))
+            except Exception as error:  # whatever it is: people's verdicts must not stop coming for good
+                problem = f"{type(error).__name__}: {error}"
+                log.warning("the control topic can't be read now", topic=self._tp.topic, problem=problem)
                 await asyncio.sleep(AGAIN_AFTER_S)
                 continue
             for record in found.get(self._tp, ()):

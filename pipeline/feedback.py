@@ -97,8 +97,8 @@ def series_named(text: str) -> Series:
 
 
 def rule_for(series: Series, rules: Iterable[Rule], name: str | None) -> str:
-    """The rule of that name, or the only one that watches the series. Raises NotFound."""
-    watching = [rule.name for rule in rules if rule.selector.matches(series)]
+    """The rule of that name, or the only one that watches the series by itself, not in a group. Raises NotFound."""
+    watching = [rule.name for rule in rules if rule.group_by is None and rule.selector.matches(series)]
     if name is None and len(watching) == 1:
         return watching[0]
     if name in watching:

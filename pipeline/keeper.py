@@ -276,9 +276,17 @@ class Keeper:
                 partition = self.partitions[tp]
                 notes[tp] = note({**partition.decided, partition.next_offset: at_s}, partition.admitted)
             commits = await self._commit_notes(notes)
-        for tp in commits:
-            partition = self.partitions[tp]
-            await self._publish_ends(partition, partition.end_silent(silent[tp]))
+            # All of them before anything is waited for: a checkpoint that comes in between writes notes of its own,
+            # and must not leave out what was committed.
+            ends = {tp: self._end_now(self.partitions[tp], silent[tp]) for tp in commits}
+        for tp, events in ends.items():
+            await self._publish_ends(self.partitions[tp], events)
+
+    @staticmethod
+    def _end_now(partition: Partition, at_s: int) -> list[AlertEvent]:
+        ends = partition.end_silent(at_s)
+        partition.whole = partition.whole and not ends
+        return ends
 
     async def _commit_notes(self, notes: Mapping[TP, str]) -> list[TP]:
         """Beside the offsets that are committed already; returns those that Kafka took."""

@@ -61,7 +61,7 @@ class Partition:
         self.admitted: Admissions = {}  # controls, likewise
         self._due: list[tuple[int, int | Control]] = []  # of these, those whose place reading has not come to yet
         self.tombstones: dict[str, float] = {}  # fingerprint of a resolved alert -> Unix s when its state leaves
-        self.looked = (0, 0)  # controls and series among which there was none left for it to take in
+        self.looked = (0, 0, 0)  # controls, series and admissions: with so many, none was left for it to take in
         # False from before records are applied until what they brought is handed to the producer: a state that is ahead
         # of its alerts must never be saved, also not by a process that is about to end.
         self.whole = True

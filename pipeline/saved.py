@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.lifecycle import CELL, State
+from detectors.base import Detector
 from pipeline.binding import Binding
 from pipeline.control import SavedControls
 from pipeline.engine import Shard
@@ -87,7 +88,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
     recent.ring_x[into] = saved.arrays["point_x"][kept]
     by_name = {binding.rule.name: binding for binding in shard.bindings}
     ends: list[AlertEvent] = []
-    forgetful = set(by_name)  # rules of which some detector learns again
+    forgetful = set(by_name)  # rules of which no detector knows what it was told
     for i, old in enumerate(saved.rules):
         series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
         binding = by_name.get(old.name)
@@ -167,27 +168,30 @@ def _detector_words(spec: DetectorSpec, version: int) -> SavedDetector:
 
 
 def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: int, rows: Array) -> bool:
-    """rows: the new row of each old one, -1 where there is none. False: some detector of the rule learns again."""
-    kept, whole = rows >= 0, True
+    """rows: the new row of each old one, -1 where there is none. False: what the rule was told is forgotten. Where
+    one of its detectors still knows it, it isn't said again to the others: nobody can say it to them alone."""
+    kept, knows, forgets = rows >= 0, False, False
     same_rows = bool(np.array_equal(rows, np.arange(len(rows))))  # then they are copied as one piece
     for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
+        learns = type(detector).feedback is not Detector.feedback
         if words not in old.detectors:
-            whole = False
+            forgets |= learns
             continue
         j = old.detectors.index(words)
         arrays = [(array, saved.arrays.get(f"rule{i}.detector{j}.{name}")) for name, array in detector.state.items()]
         for array, was in arrays:
             if was is None or was.dtype != array.dtype or was.shape[1:] != array.shape[1:]:
-                whole = False
+                forgets |= learns
                 break  # written by a detector that says it is of this version, and isn't
         else:
+            knows |= learns
             for array, was in arrays:
                 assert was is not None  # noqa: S101 - as the loop above found
                 if same_rows:
                     array[: len(rows)] = was
                 else:
                     array[rows[kept]] = was[kept]
-    return whole
+    return knows or not forgets
 
 
 def _restore_groups(binding: GroupBinding, saved: SavedShard, i: int, rows: Array) -> bool:

@@ -1,6 +1,5 @@
 """`tidegauge alerts`, `ack`, `snooze` and `unack`: what fires, and what a person says to one alert."""
 
-import getpass
 import json
 import time
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, out
+from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.explain import AlertId, alert_id
 from pipeline.commands.rendering import STYLES, plain
@@ -82,7 +81,7 @@ def unack(alert: AlertId, by: By = None, config: ConfigPath = DEFAULT_CONFIG, de
 
 
 def _say(act: str, alert: str, comment: str, duration: str | None, by: str | None, client: DeskClient) -> None:
-    body = {"comment": comment, "by": by or getpass.getuser()}
+    body = {"comment": comment, "by": by or logged_in()}
     if duration is not None:
         try:
             body["until"] = rfc3339(time.time() + parse_duration_s(duration))

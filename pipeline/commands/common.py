@@ -1,5 +1,6 @@
 """What the commands share: the config option, consoles that no label can write markup to, and how they fail."""
 
+import getpass
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -40,6 +41,14 @@ def load_desk(path: Path) -> Config:
         return read_config(path, need_rules=False)
     except ConfigErrors as errors:
         fail(str(errors), WRONG_USE)
+
+
+def logged_in() -> str:
+    """Name of whoever runs this; empty where the system has none for its number, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -1,6 +1,5 @@
 """`tidegauge feedback`: what a person says to an alert, so that its series is judged by it from then on."""
 
-import getpass
 import re
 import secrets
 import time
@@ -13,8 +12,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from detectors import GROUP_KINDS
 from pipeline.commands.clients import Bootstrap, Sender, assign_whole, consumer, place, read_to_end, told
-from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, out
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, logged_in, out
 from pipeline.commands.rendering import plain
 from pipeline.control_reader import PARTITION
 from pipeline.feedback import NotFound, alert_called, rule_for, series_named, series_of, undoing
@@ -71,7 +71,7 @@ class _Said:
 
     @property
     def author(self) -> str:
-        return self.by or getpass.getuser()
+        return self.by or logged_in()
 
 
 @app.command()
@@ -217,6 +217,12 @@ def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: _Said) -
         fail(f"feedback: {plain(alert)!r} is no id of an alert: 32 hex digits, or the first few of them", WRONG_USE)
     try:
         event = _find(alert, file, said)
+        if event.detector in GROUP_KINDS:
+            fail(
+                f"feedback: alert {event.id} is of {event.detector}, which judges a group of series and learns nothing "
+                f"from verdicts yet; change the settings of rule {plain(event.rule)} instead",
+                PROBLEMS,
+            )
         series = series_of(event)
     except NotFound as error:
         fail(f"feedback: {error}", PROBLEMS)

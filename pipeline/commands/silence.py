@@ -1,6 +1,5 @@
 """`tidegauge silence`: holding alerts back for a while, and seeing what that does."""
 
-import getpass
 import json
 import re
 import time
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.rendering import plain
 from schemas.alert import rfc3339
@@ -42,7 +41,7 @@ def add(
         "matchers": wanted.as_api(),
         "startsAt": rfc3339(starts_at_s),
         "endsAt": rfc3339(starts_at_s + _seconds(duration)),
-        "createdBy": author or getpass.getuser(),
+        "createdBy": author or logged_in(),
         "comment": comment,
     }
     client = DeskClient("silence", config, desk)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from pipeline.control_book import ControlBook
+from pipeline.engine import Engine
 from pipeline.keeper import Keeper
-from pipeline.partition import TP
+from pipeline.partition import TP, Partition
 from pipeline.silence import Admissions
 from schemas.alert import rfc3339
 from schemas.control import Control
@@ -112,6 +114,20 @@ def test_a_note_takes_as_many_as_fit_and_the_rest_when_snapshots_made_room() -> 
         scene.do(worker, "checkpoint")
         scene.do(worker, "heed")
     assert len(scene.broker.group.admitted[ZERO]) == 300
+
+
+def test_what_is_neither_in_the_state_nor_in_the_note_is_wanted_again() -> None:
+    made = config(False)
+    partition = Partition(Engine(made.rules, made.limits), *ZERO, "auto", 10)
+    scene = Scene()
+    people = said(scene, 0.0)
+    partition.shard.intern(people[0].metric, people[0].labels)
+    book = ControlBook()
+    book.add(people)
+    partition.recall({}, {people[0].id: 5}, book.known)  # in a snapshot whose rule learns anew
+    assert book.wanted(partition) == []
+    partition.admitted = {}  # as a checkpoint does when no kept snapshot needs it
+    assert book.wanted(partition) == people
 
 
 class AdmitsAtOnce(Keeper):

@@ -5,7 +5,7 @@ import pytest
 
 from detectors import KINDS
 from detectors.base import Detector, Floats, Point, Records
-from detectors.default import PARTS, Default
+from detectors.default import PARTS, TOLD_MAX, Default
 from schemas.levels import Border
 from tests.detectors.streams import Events, judge, make, one_row, run
 
@@ -95,25 +95,81 @@ def test_a_part_takes_its_own_settings() -> None:
 def test_state_and_slow_axes_carry_the_names_of_their_parts() -> None:
     default = make("default", 2)
     of_parts = {f"{name}.{array}" for name in PARTS for array in make(name, 2).state}
-    assert set(default.state) == {*of_parts, "quiet"}
+    assert set(default.state) == {*of_parts, "quiet", "spoke", "told"}
     assert {name: axis for name, axis in default.slow_axes.items() if name.startswith("baseline.")} == {
         f"baseline.{array}": axis for array, axis in KINDS["baseline"].slow_axes.items()
     }
 
 
-def test_feedback_is_passed_on_to_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, int, str, bool]] = []
+def counts(default: Detector) -> dict[str, float]:
+    """Verdicts `noise` that each part of row 0 has."""
+    series = {name: default.state[f"{name}.series"] for name in PARTS}
+    return {name: float(own["noise"][0]) for name, own in series.items() if own["noise"][0]}
 
-    def listen(part: Detector, row: int, verdict: str, undo: bool) -> bool:
-        told.append((part.kind, row, verdict, undo))
-        return part.kind == "gap"
 
-    for part in PARTS.values():
-        monkeypatch.setattr(part, "feedback", listen)
-    assert make("default", 3).feedback(2, "noise", undo=False)
-    assert told == [(name, 2, "noise", False) for name in PARTS]
+def spoken(*faults: str) -> Detector:
+    """A default of one series in which these parts spoke, in that order."""
+    default, x, number = make("default", 1), noise(3100), np.arange(3100)
+    for at, fault in zip((2000, 3000), faults, strict=False):
+        if fault == "baseline":
+            x[at : at + 2] += 90.0
+        if fault == "flatline":
+            x[at : at + 60] = x[at]
+        if fault == "gap":
+            number[at:] += 200
+    events = one_row(x)
+    run(default, Events(events.rows, events.fresh, events.t[0] + 60.0 * number, events.x))
+    return default
+
+
+@pytest.mark.parametrize("part", ["baseline", "flatline", "gap"])
+def test_noise_is_for_the_part_that_spoke_last(part: str) -> None:
+    default = spoken("flatline" if part == "gap" else "gap", part)
+    assert default.feedback(0, "noise", undo=False)
+    assert counts(default) == {part: 1.0}
+
+
+def test_noise_is_taken_back_from_the_part_that_was_told() -> None:
+    default = spoken("gap")
+    before = {name: array.tobytes() for name, array in default.state.items()}
+    assert default.feedback(0, "noise", undo=False)
+    default.state["spoke"][0] = list(PARTS).index("flatline")
+    assert default.feedback(0, "noise", undo=False)
+    assert counts(default) == {"gap": 1.0, "flatline": 1.0}
+    assert default.feedback(0, "noise", undo=True)
+    assert counts(default) == {"gap": 1.0}
+    assert default.feedback(0, "noise", undo=True)
+    assert not default.feedback(0, "noise", undo=True)
+    default.state["spoke"][0] = list(PARTS).index("gap")
+    assert {name: array.tobytes() for name, array in default.state.items()} == before
+
+
+def test_so_many_verdicts_are_taken_back_as_count() -> None:
+    default = spoken("gap")
+    assert all(default.feedback(0, "noise", undo=False) for _ in range(TOLD_MAX + 5))
+    assert [default.feedback(0, "noise", undo=True) for _ in range(TOLD_MAX + 1)] == [True] * TOLD_MAX + [False]
+
+
+def test_a_series_that_starts_fresh_forgets_who_spoke_and_who_was_told() -> None:
+    default = spoken("gap")
+    default.feedback(0, "noise", undo=False)
+    run(default, one_row([50.0]))
+    assert not default.feedback(0, "noise", undo=True)
+    assert default.feedback(0, "noise", undo=False)
+    assert counts(default) == {"baseline": 1.0}
+
+
+@pytest.mark.parametrize("verdict", ["missed", "normal"])
+def test_what_is_expected_is_a_matter_of_baseline(verdict: str) -> None:
+    default = spoken("gap")
+    series = default.state["baseline.series"].copy()
+    others = {name: array.tobytes() for name, array in default.state.items() if name != "baseline.series"}
+    assert default.feedback(0, verdict, undo=False)
+    assert default.state["baseline.series"].tobytes() != series.tobytes()
+    assert all(default.state[name].tobytes() == array for name, array in others.items())
+    assert not make("default", 1, {"baseline": False}).feedback(0, verdict, undo=False)
 
 
 def test_the_state_of_a_series_fits_into_what_is_promised() -> None:
     default = make("default", 1)
-    assert sum(array.nbytes for array in default.state.values()) <= 1536
+    assert sum(array.nbytes for array in default.state.values()) <= 1600

@@ -157,6 +157,32 @@ def test_what_a_detector_was_told_is_told_again_when_it_learns_again() -> None:
     assert noise.id in same.controls
 
 
+TWO = """
+rules:
+  - name: bar
+    match: '{}'
+    levels:
+      warning: {detector: bar, at: 1.0, params: {bar: %s}}
+      critical: {detector: bar, at: 1.0, params: {bar: %s}}
+"""
+
+
+@pytest.mark.parametrize(("bars", "still"), [((100, 210), True), ((110, 200), True), ((110, 210), False)])
+def test_it_is_told_again_only_where_no_detector_of_the_rule_still_knows(bars: tuple[int, int], still: bool) -> None:
+    shard = shard_of(TWO % (100, 200))
+    noise = says("noise", T0)
+    shard.admit(noise)
+    run(shard, BURSTS[:5])
+    again = shard_of(TWO % bars)
+    restore(again, capture(shard))
+    assert (noise.id in again.controls) == still
+    again.admit(noise)
+    run(again, BURSTS[5:9])
+    times = [float(detector.state["times"][0]) for detector in again.bindings[0].detectors]
+    assert max(times) == 2.0
+    assert min(times) == (1.0 if still else 2.0)
+
+
 def test_a_snapshot_whose_controls_cannot_be_is_refused() -> None:
     shard = shard_of()
     run(shard, BURSTS[:5])

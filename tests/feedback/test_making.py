@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.feedback import NotFound, rule_for, series_named, series_of, undoing
 from pipeline.wording import Change, RuleWords, to_event
-from schemas.alert import AlertEvent, Evidence, decode_alert
+from schemas.alert import AlertEvent, Evidence, decode_alert, encode_alert
 from schemas.control import decode_control
 from schemas.metric import Series
 from tests.feedback.bar import config
@@ -62,6 +63,20 @@ def test_a_rule_need_not_be_named_where_one_alone_watches() -> None:
         rule_for(series, rules, None)
     with pytest.raises(NotFound, match="rule gone doesn't watch m"):
         rule_for(series, rules, "gone")
+
+
+GROUP = """
+rules:
+  - {name: together, match: '{}', group_by: [host], detector: multivariate}
+"""
+
+
+def test_a_rule_of_groups_watches_no_series_by_itself() -> None:
+    rules = [*config(GROUP).rules, *config(CONFIG).rules[:1]]
+    series = Series.of("m", {"host": "a"})
+    assert rule_for(series, rules, None) == "bar"
+    with pytest.raises(NotFound, match="rule together doesn't watch"):
+        rule_for(series, rules, "together")
 
 
 def test_a_verdict_is_taken_back_once_and_not_before_it_holds() -> None:
@@ -134,6 +149,25 @@ def test_a_missed_fault_is_named_by_series_and_time(folder: Path) -> None:
     tidegauge(*missed, exit_code=1)  # two rules watch it
     tidegauge(*missed, "--rule", "bar", "--from", "2026-11-23T05:33:40Z")
     assert opened(replayed("--control", "control.ndjson")) == [30.0, 50.0, 70.0, 90.0]
+
+
+@pytest.mark.parametrize("verdict", ["noise", "normal", "missed"])
+def test_a_verdict_on_the_alert_of_a_group_is_refused(folder: Path, verdict: str) -> None:
+    event = msgspec.structs.replace(replayed()[0], detector="multivariate")
+    Path("alerts.ndjson").write_bytes(encode_alert(event) + b"\n")
+    said = ("feedback", verdict, event.id, "--alerts", "alerts.ndjson", "-o", "control.ndjson")
+    assert "learns nothing from verdicts yet" in tidegauge(*said, exit_code=1)
+    assert not Path("control.ndjson").exists()
+
+
+def test_who_has_no_name_says_it_without_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    first = replayed()[0]
+    printed = tidegauge("feedback", "noise", first.id, "--alerts", "alerts.ndjson", "--dry-run")
+    assert decode_control(printed.strip().encode()).by == ""
 
 
 def test_dry_run_prints_the_record_and_writes_nothing(folder: Path) -> None:

@@ -1,14 +1,17 @@
 """What people say counts at one place of a partition, for whoever reads it; a keeper that is careless with it fails."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 from msgspec.structs import replace
 
+from pipeline.control_book import ControlBook
+from pipeline.engine import Engine
 from pipeline.keeper import Keeper
-from pipeline.partition import TP
+from pipeline.partition import TP, Partition
 from pipeline.silence import Admissions
-from schemas.alert import rfc3339
+from schemas.alert import AlertEvent, rfc3339
 from schemas.control import Control
 from tests.simulation.run import simulate
 from tests.simulation.scene import ZERO, Scene
@@ -112,6 +115,43 @@ def test_a_note_takes_as_many_as_fit_and_the_rest_when_snapshots_made_room() -> 
         scene.do(worker, "checkpoint")
         scene.do(worker, "heed")
     assert len(scene.broker.group.admitted[ZERO]) == 300
+
+
+def test_what_is_neither_in_the_state_nor_in_the_note_is_wanted_again() -> None:
+    made = config(False)
+    partition = Partition(Engine(made.rules, made.limits), *ZERO, "auto", 10)
+    scene = Scene()
+    people = said(scene, 0.0)
+    partition.shard.intern(people[0].metric, people[0].labels)
+    book = ControlBook()
+    book.add(people)
+    partition.recall({}, {people[0].id: 5}, book.known)  # in a snapshot whose rule learns anew
+    assert book.wanted(partition) == []
+    partition.admitted = {}  # as a checkpoint does when no kept snapshot needs it
+    assert book.wanted(partition) == people
+
+
+class CommitsAll(Keeper):
+    """Kafka takes every note; at each publishing it is noted which partitions know what was decided."""
+
+    known: list[list[bool]]
+
+    async def _commit_notes(self, notes: Mapping[TP, str]) -> list[TP]:
+        return list(notes)
+
+    async def _publish_ends(self, partition: Partition, ends: Sequence[AlertEvent]) -> None:
+        self.known.append([bool(one.decided) for one in self.partitions.values()])
+
+
+def test_what_time_decided_is_known_in_all_partitions_before_anything_is_waited_for() -> None:
+    CommitsAll.known = []
+    worker = Scene(keeper=CommitsAll).worker()
+    keeper = worker.keeper
+    other = TP(ZERO.topic, 7)
+    for tp in (ZERO, other):
+        keeper.partitions[tp] = Partition(keeper.engine, *tp, "auto", 10)
+    asyncio.run(keeper._end_silent({ZERO: 100, other: 100}))
+    assert CommitsAll.known == [[True, True]] * 2
 
 
 class AdmitsAtOnce(Keeper):

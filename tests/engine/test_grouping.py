@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.group import MEMBERS_MAX
 from pipeline.engine import Batch, Engine, Shard
 from pipeline.grouping import GroupBinding
 from pipeline.saved import capture, restore
@@ -240,6 +241,24 @@ def test_an_open_bucket_is_judged_before_silence_ends_the_alert() -> None:
     assert end.at == rfc3339(newest_t + 3600.0)
     apply(shard, [("m1", "a", newest_t + 1.0, 100.0)])  # its bucket was closed by time
     assert binding_of(shard).late == 1
+
+
+def test_series_that_no_group_takes_are_counted_by_reason() -> None:
+    shard = shard_of(TEXT.replace("m[0-9]", "m.*"))
+    count = MEMBERS_MAX + 2
+    apply(shard, [(f"m{i}", "a", T0 + 0.01 * i, 1.0) for i in range(count)])
+    apply(shard, [(f"m{count - 1}", "a", T0 + 60.0, 1.0)])
+    bare = [shard.intern(f"m{i}", {"rack": "r1"}) for i in range(3)]
+    shard.apply(Batch(np.array(bare), np.full(3, T0), np.ones(3)))
+    other = shard.intern("not-matched", {})
+    shard.apply(Batch(np.array([other]), np.full(1, T0), np.ones(1)))
+    skipped = {name: n for name, n in shard.counts.items() if name.startswith("group_skipped")}
+    assert skipped == {"group_skipped:together:full": 3, "group_skipped:together:unlabelled": 3}
+    binding = binding_of(shard)
+    assert (binding.rows, len(binding.members[0])) == (1, MEMBERS_MAX)
+    again = shard_of(TEXT.replace("m[0-9]", "m.*"))
+    assert restore(again, capture(shard)) == []
+    assert [len(one) for one in binding_of(again).members] == [MEMBERS_MAX]
 
 
 @pytest.mark.parametrize("align", ["5m", "20s", "7m"])

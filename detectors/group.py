@@ -16,8 +16,9 @@ from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settin
 from schemas.levels import Border
 from schemas.metric import Series
 
-MEMBERS_MAX = 1000
-"""Members a group may have: the covariance of more is neither learned in a day nor paid for."""
+MEMBERS_MAX = 128
+"""Members a group may have. Every group of a rule takes the room of the widest, and `multivariate` a covariance of its
+members: 128 KiB a group by this limit. That of more is neither learned in half a day of minutes nor paid for."""
 
 
 class GroupSettings(Settings):

@@ -148,6 +148,8 @@ class Shard:
             self.counts.update(binding.take_held_back())
             if isinstance(binding, GroupBinding):
                 self.counts[f"group_late:{binding.rule.name}"] = binding.late
+                for reason, count in binding.skipped.items():
+                    self.counts[f"group_skipped:{binding.rule.name}:{reason}"] = count
         events = self._events(found, points, batch, kept) if found else []
         recent = self.recent
         remember(points.series, points.t, points.x, points.fresh, recent.counts, recent.ring_t, recent.ring_x)
@@ -169,6 +171,10 @@ class Shard:
         """What the silence of series has brought by event time `now_s` (Unix seconds): `absent` opens, others end."""
         events = []
         for binding in self.bindings:
+            if isinstance(binding, GroupBinding):
+                closed = binding.close_silent(now_s)
+                self.counts.update(binding.take_held_back())
+                events += [self._group_event(item, None) for item in closed if isinstance(item, GroupFound)]
             for change in binding.advance(now_s, self.last_t):
                 row = int(change["row"])
                 if isinstance(binding, GroupBinding):
@@ -185,26 +191,20 @@ class Shard:
         for item in found:
             series = int(item.binding.series_of[item.change["row"]])
             if isinstance(item, GroupFound):
-                events.append(self._group_event(item, batch, kept))
+                events.append(self._group_event(item, _source(batch, kept, item.at)))
                 continue
             if item.change["silent"]:
                 evidence = self.recent.evidence(series, int(before[item.at]), points, before)
                 events.append(self._event(item.binding, item.change, None, evidence, None))
                 continue
-            source = None
-            if batch.offset is not None:
-                source = Source(batch.topic, batch.partition, int(batch.offset[kept[item.at]]))
             point = _point(float(points.x[item.at]), item)
             evidence = self.recent.evidence(series, item.at, points, before)
-            events.append(self._event(item.binding, item.change, point, evidence, source))
+            events.append(self._event(item.binding, item.change, point, evidence, _source(batch, kept, item.at)))
         return events
 
-    def _group_event(self, item: GroupFound, batch: Batch, kept: Rows) -> AlertEvent:
+    def _group_event(self, item: GroupFound, source: Source | None) -> AlertEvent:
         if item.change["silent"]:
             return self._event(item.binding, item.change, None, item.evidence, None)
-        source = None
-        if batch.offset is not None:
-            source = Source(batch.topic, batch.partition, int(batch.offset[kept[item.at]]))
         point = replace(_point(item.value, item), members=item.members)
         return self._event(item.binding, item.change, point, item.evidence, source)
 
@@ -244,6 +244,11 @@ class Shard:
         recent.ring_t, recent.ring_x = grown(recent.ring_t, capacity), grown(recent.ring_x, capacity)
         for binding in self.bindings:
             binding.grow_series(capacity)
+
+
+def _source(batch: Batch, kept: Rows, at: int) -> Source | None:
+    """Of the admitted point number `at`."""
+    return None if batch.offset is None else Source(batch.topic, batch.partition, int(batch.offset[kept[at]]))
 
 
 def _point(value: float, found: Found) -> Point:

@@ -1,8 +1,9 @@
 """One rule of groups in one shard: the members' points come together into rows, by event time. No I/O, no clock.
 
 A group's row is the members' values within one bucket of time, `align_s` wide. It is closed by the first event of the
-group in a later bucket, or as soon as all known members came, where each comes once a bucket. Decided event by event in
-the order of the partition: the same rows wherever batches are cut, and after a restart.
+group in a later bucket, or as soon as all known members came, where each comes once a bucket; where the group has an
+alert, also by the silence that ends it. Decided event by event in the order of the partition: the same rows wherever
+batches are cut, and after a restart.
 """
 
 import math
@@ -46,6 +47,12 @@ GONE_ROWS = 10.0  # rows without a member, then it is no longer waited for
 EARLY_BUCKETS = 2.0  # of a group, whose members are still turning up: no row is closed early
 PIECE = 4096  # events taken at once: bounds the matrix of rows
 
+FULL, UNLABELLED = -2, -3
+"""Instead of a series' row: its group has no room; it lacks a label of `group_by`. -1: the rule doesn't match it."""
+
+SKIPPED = {"full": FULL, "unlabelled": UNLABELLED}
+"""Why a series that the rule matches is in no group, by what its events are counted under."""
+
 
 def group_of(name: str, group_by: tuple[str, ...] | list[str], labels: Labels) -> Series:
     """The series that stands for a group: the rule's name, and those of the labels that its members share.
@@ -58,7 +65,7 @@ def group_of(name: str, group_by: tuple[str, ...] | list[str], labels: Labels) -
 
 @dataclass(frozen=True)
 class GroupFound(Found):
-    """A transition of a group: `at` is the event that closed the row."""
+    """A transition of a group: `at` is the event that closed the row; -1: time did."""
 
     value: float
     members: tuple[str, ...]
@@ -84,6 +91,7 @@ class GroupBinding(Binding):
         self.gathered: NDArray[Any] = np.zeros((0, 0), CELL)
         self.recent = Recent()
         self.late = 0
+        self.skipped = dict.fromkeys(SKIPPED, 0)  # events so far, by reason; not part of the state
 
     @property
     def seats(self) -> list[Seat]:
@@ -102,6 +110,9 @@ class GroupBinding(Binding):
 
     def add(self, series: int) -> None:
         one = self._series[series]
+        if not {label for label, _ in one.labels}.issuperset(self._group_by):
+            self.row_of[series] = UNLABELLED
+            return
         group = group_of(self.rule.name, self._group_by, one.labels)
         row = self._row_of_group.get(group)
         if row is None:
@@ -115,7 +126,8 @@ class GroupBinding(Binding):
             self.members.append([])
         members = self.members[row]
         if len(members) == MEMBERS_MAX:
-            return  # it has no row: none of its points count
+            self.row_of[series] = FULL
+            return
         self.row_of[series], self._member_of[series] = row, len(members)
         rest = Series(one.metric, tuple(pair for pair in one.labels if pair[0] not in self._group_by))
         members.append(rest)
@@ -133,7 +145,10 @@ class GroupBinding(Binding):
 
     def judge(self, points: Points, series_count: int) -> list[Found]:
         found: list[Found] = []
-        for first in range(0, len(points.series), PIECE):
+        places = self.row_of[points.series]
+        for reason, place in SKIPPED.items():
+            self.skipped[reason] += int(np.count_nonzero(places == place))
+        for first in range(0, len(places), PIECE):
             found += self._judge(points, first, min(first + PIECE, len(points.series)))
         return found
 
@@ -161,11 +176,15 @@ class GroupBinding(Binding):
             x,
         )
         self.late += late
-        if not n:
+        return self._judge_rows(group[:n], closer[:n], t[:n], gap_s[:n], x[:n])
+
+    def _judge_rows(self, group: Rows, closer: Rows, t: Floats, gap_s: Floats, x: Floats) -> list[Found]:
+        """Takes closed rows, as `gather` writes them, through detectors and alerts."""
+        if not len(group):
             return []
         for seat in self.seats:
-            seat.given = x[:n]
-        rows = Points(group[:n], t[:n], np.zeros(n), gap_s[:n], gap_s[:n] > self.idle_after_s)
+            seat.given = x
+        rows = Points(group, t, np.zeros(len(group)), gap_s, gap_s > self.idle_after_s)
         found = super().judge(rows, self.rows)
         values = [np.nan_to_num(seat.values) for seat in self.seats]
         rows.x[:] = values[0]
@@ -183,17 +202,46 @@ class GroupBinding(Binding):
         return told
 
     def silent(self, now_s: float, last_t: Floats) -> Rows:
-        return super().silent(now_s, self._row_t(last_t))
+        """Groups with an alert whose newest point, in a closed row or not, is too old by event time `now_s`.
+
+        A bucket that isn't over yet may still get points that come in time, where it is wider than `stale_after`.
+        """
+        rows = np.flatnonzero(self.cells["rank"][: self.rows])
+        open_ = self.open[rows]
+        over = (open_["closed"] > 0.0) | (open_["bucket"] < math.floor(now_s / self.rule.align_s))
+        return rows[(open_["buckets"] > 0.0) & over & (now_s - open_["t"] > self.stale_after_s)]
+
+    def close_silent(self, now_s: float) -> list[Found]:
+        """Judges the open buckets of the groups that are silent, as their next event would: before time ends them."""
+        silent = self.silent(now_s, self.open["t"])
+        silent = silent[self.open["closed"][silent] == 0.0]
+        found: list[Found] = []
+        for first in range(0, len(silent), PIECE):
+            found += self._judge_rows(*self.close(silent[first : first + PIECE]))
+        return found
+
+    def close(self, group: Rows) -> tuple[Rows, Rows, Floats, Floats, Floats]:
+        """Closes these groups' buckets; the rows, as `gather` writes them, but closed by no event."""
+        n = len(group)
+        closer, t, gap_s, x = np.full(n, -1), np.empty(n), np.empty(n), np.empty((n, self._width))
+        _close_all(self.open, self.gathered, group, closer, t, gap_s, x)
+        return group, closer, t, gap_s, x
 
     def advance(self, now_s: float, last_t: Floats) -> list[Record]:
-        return super().advance(now_s, self._row_t(last_t))
-
-    def _row_t(self, last_t: Floats) -> Floats:
-        """Times of the groups' newest rows, where the newest of their first members would stand."""
+        """After `close_silent`."""
         times = np.full(len(last_t), np.nan)
-        closed = self.open[: self.rows]
-        times[self.series_of[: self.rows]] = np.where(closed["rows"] > 0.0, closed["row_t"], np.nan)
-        return times
+        times[self.series_of[: self.rows]] = self.open["t"][: self.rows]
+        return super().advance(now_s, times)
+
+    def realign(self) -> None:
+        """Drops restored buckets of another width; the next row comes after those that were closed."""
+        open_ = self.open
+        other = (open_["buckets"] > 0.0) & (open_["bucket"] != np.floor(open_["t"] / self.rule.align_s))
+        self.open["bucket"][other] = np.floor(open_["row_t"][other] / self.rule.align_s)
+        self.open["t"][other], self.open["closed"][other] = open_["row_t"][other], 1.0
+        self.open["buckets"][other & (open_["rows"] == 0.0)] = 0.0
+        self.open["several"][other] = 0.0
+        self.gathered["came"][other] = 0.0
 
     @property
     def own_state(self) -> dict[str, NDArray[Any]]:
@@ -268,6 +316,15 @@ def gather(
             _close(o, cells, g, i, n, group, closer, row_t, gap_s, rows)
             n += 1
     return n, late
+
+
+@compiled
+def _close_all(
+    open_: Any, gathered: Any, group: Rows, closer: Rows, row_t: Floats, gap_s: Floats, rows: Floats
+) -> None:
+    for n in range(len(group)):
+        g = group[n]
+        _close(open_[g], gathered[g], g, -1, n, group, closer, row_t, gap_s, rows)
 
 
 @compiled

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from alerting.lifecycle import HELD_BACK
 from pipeline.app import Pipeline
+from pipeline.grouping import SKIPPED
 from schemas.levels import LEVELS
 
 _BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -42,6 +43,15 @@ class _Pipeline(Collector):
             if name.startswith("group_late:"):
                 group_late.add_metric([name.removeprefix("group_late:")], count)
         yield group_late
+        group_skipped = CounterMetricFamily(
+            "tidegauge_group_skipped",
+            "Events of series that a rule matches and no group takes",
+            labels=["rule", "reason"],
+        )
+        for rule in pipeline.config.rules:
+            for reason in SKIPPED if rule.group_by is not None else ():
+                group_skipped.add_metric([rule.name, reason], shard[f"group_skipped:{rule.name}:{reason}"])
+        yield group_skipped
         dead = CounterMetricFamily("tidegauge_dead_letters", "Events sent to the dead-letter topic", labels=["reason"])
         for reason, count in sorted(totals.rejected.items()):
             dead.add_metric([reason], count)

@@ -200,9 +200,11 @@ def _restore_groups(binding: GroupBinding, saved: SavedShard, i: int, rows: Arra
     for array, was in own.values():
         if was is None or was.dtype != array.dtype or was.shape[1:] != array.shape[1:] or len(was) != len(rows):
             return False
+    kept = rows >= 0
     for array, was in own.values():
         assert was is not None  # noqa: S101 - as the loop above found
-        array[rows] = was
+        array[rows[kept]] = was[kept]
+    binding.realign()
     return True
 
 

@@ -2,15 +2,17 @@
 
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.group import MEMBERS_MAX
 from pipeline.engine import Batch, Engine, Shard
 from pipeline.grouping import GroupBinding
 from pipeline.saved import capture, restore
-from schemas.alert import AlertEvent, encode_alert
+from schemas.alert import AlertEvent, encode_alert, rfc3339
 from schemas.config import ConfigErrors
 from tests.engine.streams import config
 
@@ -159,6 +161,122 @@ def test_a_group_that_goes_silent_is_resolved_by_time() -> None:
     assert shard.advance(T0 + 1e5) == []
 
 
+def known(events: list[AlertEvent]) -> list[bytes]:
+    """Without `source`: who reads again may learn from time what was learned from an event, or the other way round."""
+    return [encode_alert(msgspec.structs.replace(event, source=None)) for event in events]
+
+
+def burning(rows: int) -> list[Event]:
+    """Errors from row 280 on; every bucket waits for a later one."""
+    events: list[Event] = []
+    for row in range(rows):
+        at = T0 + 60.0 * row
+        events += [("m0", "a", at + 1.0, 60.0 if row >= 280 else 0.0), ("m1", "a", at + 2.0, 100.0)]
+    return events
+
+
+def failing(rows: int, drop: int) -> list[Event]:
+    """Host a, without the last points: its newest bucket stays open."""
+    return [event for event in stream(5, rows=rows, tidy=True) if event[1] == "a"][:-drop]
+
+
+BURN = """
+rules:
+  - name: budget
+    match: '{__name__=~"m0|m1"}'
+    group_by: [host]
+    detector: burn_rate
+    params: {bad: m0, total: m1, min_events: 50, windows: [{long: 1h, short: 5m, burn: 14.4}]}
+"""
+STALE_BURN = "limits: {idle_after: 12h, stale_after: 1h}\n" + BURN
+WIDE_BURN = STALE_BURN.replace("[host]", "[host]\n    align: 2h")
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "events"),
+    [
+        ("multivariate", TEXT, failing(304, 1)),
+        ("multivariate", TEXT, failing(306, 3)),
+        ("multivariate, bucket complete", TEXT, failing(306, 4)),
+        ("burn_rate", STALE_BURN, burning(300)),
+        ("burn_rate, a last bucket after a gap", STALE_BURN, [*burning(300), ("m1", "a", T0 + 86400.0, 1e6)]),
+        ("burn_rate, buckets wider than stale_after", WIDE_BURN, burning(420)),
+    ],
+)
+def test_a_tick_and_the_next_point_say_the_same_of_a_group(name: str, what: str, events: list[Event]) -> None:
+    lazily, ticked, replayed = shard_of(what), shard_of(what), shard_of(what)
+    told_before = [apply(shard, events) for shard in (lazily, ticked, replayed)]
+    newest_t = events[-1][2]
+    open_t = float(binding_of(ticked).open["t"][0])
+    late_s = 3 * 3600.0
+    later: list[Event] = [(m, h, newest_t + late_s + k, 50.0) for k, (m, h, _, _) in enumerate(events[-6:])]
+    later = [(m, h, t + step, x) for step in (0.0, 7200.0) for m, h, t, x in later]
+    found, at = list(told_before[1]), len(events)
+    for now_s in (open_t + 3600.0, float(int(open_t) + 3602), newest_t + late_s):
+        due = ticked.has_silent(now_s)
+        ends = ticked.advance(now_s)
+        assert due or not ends
+        assert not ticked.has_silent(now_s)
+        found += ends
+    found += apply(ticked, later, at)
+    expected = told_before[0] + apply(lazily, later, at)
+    assert expected
+    assert known(found) == known(expected)
+    rows = [binding_of(shard).open["rows"][0] for shard in (ticked, lazily)]
+    assert rows[0] == rows[1]
+    # Another series of the partition has brought time on: a replay's last look ends it as the next point does.
+    closing = told_before[2] + replayed.advance(newest_t + late_s)
+    assert known(closing) == known(expected)[: len(closing)]
+
+
+def test_an_open_bucket_is_judged_before_silence_ends_the_alert() -> None:
+    """What fails in it belongs to the alert; its point is the newest of the evidence, and silence counts from there."""
+    shard = shard_of(STALE_BURN)
+    apply(shard, burning(300))
+    newest_t = T0 + 60.0 * 299 + 2.0
+    assert shard.advance(newest_t + 3600.0) == []
+    (end,) = shard.advance(newest_t + 3601.0)
+    assert (end.status, end.source) == ("resolved", None)
+    assert end.evidence.t[-1] == newest_t
+    assert end.at == rfc3339(newest_t + 3600.0)
+    apply(shard, [("m1", "a", newest_t + 1.0, 100.0)])  # its bucket was closed by time
+    assert binding_of(shard).late == 1
+
+
+def test_series_that_no_group_takes_are_counted_by_reason() -> None:
+    shard = shard_of(TEXT.replace("m[0-9]", "m.*"))
+    count = MEMBERS_MAX + 2
+    apply(shard, [(f"m{i}", "a", T0 + 0.01 * i, 1.0) for i in range(count)])
+    apply(shard, [(f"m{count - 1}", "a", T0 + 60.0, 1.0)])
+    bare = [shard.intern(f"m{i}", {"rack": "r1"}) for i in range(3)]
+    shard.apply(Batch(np.array(bare), np.full(3, T0), np.ones(3)))
+    other = shard.intern("not-matched", {})
+    shard.apply(Batch(np.array([other]), np.full(1, T0), np.ones(1)))
+    skipped = {name: n for name, n in shard.counts.items() if name.startswith("group_skipped")}
+    assert skipped == {"group_skipped:together:full": 3, "group_skipped:together:unlabelled": 3}
+    binding = binding_of(shard)
+    assert (binding.rows, len(binding.members[0])) == (1, MEMBERS_MAX)
+    again = shard_of(TEXT.replace("m[0-9]", "m.*"))
+    assert restore(again, capture(shard)) == []
+    assert [len(one) for one in binding_of(again).members] == [MEMBERS_MAX]
+
+
+@pytest.mark.parametrize("align", ["5m", "20s", "7m"])
+def test_another_align_drops_the_open_bucket_and_goes_on(align: str) -> None:
+    shard, other = shard_of(), shard_of(TEXT.replace("[host]", f"[host]\n    align: {align}"))
+    fired = apply(shard, [event for event in stream(5, rows=304, tidy=True) if event[1] == "a"][:-1])
+    assert [event.status for event in fired] == ["firing"] * len(fired)
+    assert restore(other, capture(shard)) == []
+    rows = int(binding_of(other).open["rows"][0])
+    assert rows == int(binding_of(shard).open["rows"][0])
+    assert (binding_of(other).detectors[0].state["groups"]["rows"] > 0.0).any()  # what was learned goes on
+    apply(other, [event for event in stream(5, rows=330, tidy=True) if event[2] > T0 + 60.0 * 304 and event[1] == "a"])
+    assert int(binding_of(other).open["rows"][0]) > rows
+    ends = other.advance(T0 + 1e5)
+    assert not binding_of(other).cells["rank"].any()
+    assert {event.id for event in ends} <= {fired[0].id}
+
+
 def test_a_rule_that_goes_ends_its_groups_alerts() -> None:
     shard = shard_of()
     apply(shard, stream(5, rows=303, tidy=True))
@@ -182,16 +300,6 @@ def test_a_rule_that_goes_ends_its_groups_alerts() -> None:
 def test_a_group_by_that_can_not_be_is_refused(change: tuple[str, str], message: str) -> None:
     with pytest.raises(ConfigErrors, match=message):
         config(TEXT.replace(*change))
-
-
-BURN = """
-rules:
-  - name: budget
-    match: '{__name__=~"m0|m1"}'
-    group_by: [host]
-    detector: burn_rate
-    params: {bad: m0, total: m1, min_events: 50, windows: [{long: 1h, short: 5m, burn: 14.4}]}
-"""
 
 
 def test_counts_of_one_bucket_add_up_and_fire_and_resolve() -> None:

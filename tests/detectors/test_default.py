@@ -1,5 +1,7 @@
 """The shipped default: what its parts say, put together."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -103,7 +105,7 @@ def test_state_and_slow_axes_carry_the_names_of_their_parts() -> None:
 
 def counts(default: Detector) -> dict[str, float]:
     """Verdicts `noise` that each part of row 0 has."""
-    series = {name: default.state[f"{name}.series"] for name in PARTS}
+    series: dict[str, Any] = {name: default.state[f"{name}.series"] for name in PARTS}
     return {name: float(own["noise"][0]) for name, own in series.items() if own["noise"][0]}
 
 

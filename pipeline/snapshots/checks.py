@@ -9,8 +9,8 @@ import numpy as np
 
 from alerting.budget import BUDGET
 from alerting.lifecycle import CELL, OLD_CELL, State
-from pipeline.grouping import CELL as MEMBER
-from pipeline.grouping import OPEN
+from pipeline.gathering import CELL as MEMBER
+from pipeline.gathering import OPEN
 from pipeline.points import KEPT
 from pipeline.saved import SavedRule, SavedShard
 from pipeline.snapshots.cuts import Array

@@ -21,7 +21,7 @@ from detectors.slopes import dependence, interval, kendall, middle, slopes
 from schemas.compiled import compiled
 from schemas.config.values import Duration
 from schemas.duration import format_duration
-from schemas.levels import Border, Op
+from schemas.levels import Border, Op, over
 
 PAST = 12  # forecasts that wait for their outcome: one every twelfth of the horizon
 SCALE = np.dtype(
@@ -149,6 +149,8 @@ class Forecast(Detector):
         if point.score < 1.0 and abs(point.deviation) < CALM:
             return f"value {point.value:.6g} is no longer about to reach the limit {limit}"
         earliest_s, likely_s, latest_s = (mark / MARKS * self._horizon_s for mark in unpacked(point.part))
+        if likely_s <= 0.0 and over(self._limit.op, self._limit.low, self._limit.high, point.value):
+            return f"value {point.value:.6g} is over the limit {limit}, and the level follows"
         if likely_s <= 0.0:
             return f"value {point.value:.6g} will reach the limit {limit} within {format_duration(self._horizon_s)}"
         late = latest_s / self._horizon_s * MARKS >= MARK_MAX

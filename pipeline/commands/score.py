@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from rich.progress import track
 
-from detectors.base import Records
+from detectors.base import Floats, Records
 from pipeline.commands.common import PROBLEMS, WRONG_USE, err, fail, load
 from pipeline.config import default_group_rules, default_rules
 from pipeline.scoring import score_group, score_series
@@ -18,6 +18,7 @@ from schemas.config import Limits, Rule
 from schemas.csv_events import CsvError, read_series, read_wide
 from schemas.metric import Series
 
+BEHIND_SHARE = 0.2  # of the rows; doubled and late rows of one series are fewer
 _HEADER = ("timestamp", "value", "expected", "lower", "upper", "score", "deviation")
 
 
@@ -79,6 +80,7 @@ def _scored(
     """The cells timestamp and value of every row, and its verdict."""
     if not wide:
         table = read_series(lines)
+        _warn_of_several(name, table.t)
         return table.rows, score_series(_rules_for(name, rules), table.t, table.x, idle_after_s)
     group = read_wide(lines)
     values, verdicts = score_group(rules, group.names, group.t, group.x, idle_after_s)
@@ -87,6 +89,17 @@ def _scored(
 
 def _cell(number: float) -> str:
     return repr(number) if math.isfinite(number) else ""
+
+
+def _warn_of_several(name: str, t: Floats) -> None:
+    """Rows that repeat or go back in time rightly score 0; many of them look like several series in one file."""
+    t = t[np.isfinite(t)]
+    behind = int(np.count_nonzero(t[1:] <= np.maximum.accumulate(t)[:-1])) if len(t) else 0
+    if behind > BEHIND_SHARE * len(t):
+        err().print(
+            f"score: {name}: {behind:,} of {len(t):,} rows repeat or go back in time, and score 0; "
+            "if the file holds several series, split it, or use `tidegauge replay`"
+        )
 
 
 def _refuse_overwriting(inputs: list[Path], output: Path) -> None:

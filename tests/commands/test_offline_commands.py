@@ -47,3 +47,14 @@ def test_doctor_takes_the_config_of_a_desk_without_rules(tmp_path: Path) -> None
     assert findings["config"]["state"] == "ok", findings["config"]
     assert "no rules" in findings["config"]["seen"]
     assert findings["broker"]["state"] == "fail"  # it went on to ask Kafka
+
+
+def test_score_says_where_a_file_seems_to_hold_several_series(tmp_path: Path) -> None:
+    rows = [f"{1795412000 + t},{t}" for t in range(50)]
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text("\n".join(["timestamp,value", *rows]))
+    two.write_text("\n".join(["timestamp,value", *rows, *rows]))
+    done = CliRunner().invoke(app, ["score", str(one), str(two), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert "two: 50 of 100 rows repeat or go back in time" in " ".join(done.stderr.split())
+    assert "one:" not in done.stderr

@@ -65,6 +65,7 @@ class Detector(ABC):
     slow_axes: ClassVar[Mapping[str, int]] = {}
     """Arrays of `state` that change little between snapshots, and along which axis: saved slice by slice there."""
     levels_on: ClassVar[Literal["score", "value", "silence"]] = "score"  # what a level's border is compared with
+    tells_ends: ClassVar[bool] = False  # `why` of a calm point is a reason for the end of an alert
     Params: ClassVar[type[Settings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -95,9 +96,9 @@ class Detector(ABC):
         """
         return False
 
-    def became_normal(self, point: Point) -> bool:
-        """Whether what held an alert is the series' normal now, so that it ends here; `why` then says so."""
-        return False
+    def explains_end(self, point: Point) -> bool:
+        """Whether `why` says best why an alert ends at this point; else it is told as a value that is back."""
+        return self.tells_ends
 
     @property
     def failure_count(self) -> int:

@@ -141,12 +141,12 @@ class Baseline(Detector):
                 season += profile.read(rest, here, left, near, weight)
         return season
 
-    def became_normal(self, point: Point) -> bool:
+    def explains_end(self, point: Point) -> bool:
         return point.part == BECAME_NORMAL
 
     def why(self, point: Point) -> str:
         sigmas = f"{abs(point.deviation):.1f} sigmas {'above' if point.deviation >= 0.0 else 'below'} the expected"
-        if self.became_normal(point):
+        if self.explains_end(point):
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}, which held so long that it is normal now"
         if point.score < 1.0:
             return f"value {point.value:.6g} is {sigmas} {point.expected:.6g}"

@@ -99,6 +99,7 @@ class BurnRate(GroupDetector):
     """
 
     kind: ClassVar[str] = "burn_rate"
+    tells_ends: ClassVar[bool] = True
     Params: ClassVar[type[GroupSettings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:

@@ -101,6 +101,7 @@ class Changepoint(Detector):
     """
 
     kind: ClassVar[str] = "changepoint"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}
     Params: ClassVar[type[Settings]] = Params

@@ -119,9 +119,9 @@ class Default(Detector):
         speaks = self._parts.get(self.part_of(point.part)) or next(iter(self._parts.values()))
         return speaks.why(_own(point))
 
-    def became_normal(self, point: Point) -> bool:
+    def explains_end(self, point: Point) -> bool:
         speaks = self._parts.get(self.part_of(point.part))
-        return speaks is not None and speaks.became_normal(_own(point))
+        return speaks is not None and speaks.explains_end(_own(point))
 
     def feedback(self, row: int, verdict: str, undo: bool) -> bool:
         """`noise`: to the part that spoke last, and taken back from the one that was told last. `normal` and `missed`

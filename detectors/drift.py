@@ -81,6 +81,7 @@ class Drift(Detector):
     """
 
     kind: ClassVar[str] = "drift"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}
     Params: ClassVar[type[Settings]] = Params

@@ -85,6 +85,7 @@ class Flatline(Detector):
     """
 
     kind: ClassVar[str] = "flatline"
+    tells_ends: ClassVar[bool] = True
     version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 

@@ -107,6 +107,7 @@ class Forecast(Detector):
     """
 
     kind: ClassVar[str] = "forecast"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -83,6 +83,7 @@ class Gap(Detector):
     """
 
     kind: ClassVar[str] = "gap"
+    tells_ends: ClassVar[bool] = True
     version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 

@@ -34,6 +34,7 @@ class GroupDetector(ABC):
     version: ClassVar[int] = 1
     slow_axes: ClassVar[Mapping[str, int]] = {}  # as in Detector
     levels_on: ClassVar[Literal["score", "value"]] = "score"
+    tells_ends: ClassVar[bool] = False
     Params: ClassVar[type[GroupSettings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -85,7 +86,7 @@ class Seat(Detector):
         super().__init__(GroupSettings(), detector.borders)
         self.detector = detector
         # Of the instance, not of the class: one Seat for every kind.
-        for name in ("kind", "version", "slow_axes", "levels_on"):
+        for name in ("kind", "version", "slow_axes", "levels_on", "tells_ends"):
             setattr(self, name, getattr(detector, name))
         self.given: Floats = np.zeros((0, 0))
         self.values: Floats = np.zeros(0)

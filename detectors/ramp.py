@@ -106,6 +106,7 @@ class Ramp(Detector):
     """
 
     kind: ClassVar[str] = "ramp"
+    tells_ends: ClassVar[bool] = True
     version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 

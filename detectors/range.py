@@ -88,6 +88,7 @@ class Range(Detector):
     """
 
     kind: ClassVar[str] = "range"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -83,6 +83,7 @@ class RateOfChange(Detector):
     """
 
     kind: ClassVar[str] = "rate_of_change"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -74,6 +74,7 @@ class Spread(Detector):
     """
 
     kind: ClassVar[str] = "spread"
+    tells_ends: ClassVar[bool] = True
     version: ClassVar[int] = 2
     Params: ClassVar[type[Settings]] = Params
 

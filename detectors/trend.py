@@ -92,6 +92,7 @@ class Trend(Detector):
     """
 
     kind: ClassVar[str] = "trend"
+    tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -227,7 +227,7 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, binding.why(change, point, level), binding.back(change), detector.became_normal(point))
+            Cause(point, level, binding.why(change, point, level), binding.back(change), detector.explains_end(point))
             if point
             else binding.no_data(change),
         )

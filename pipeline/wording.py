@@ -46,14 +46,14 @@ class Cause:
     """The point that made a transition, and the level that it reached or left. clause: the detector's `why`.
 
     back: what to say where the alert resolves, if it isn't about a value that came back.
-    became_normal: it resolves because what held it is the normal now, and `clause` says so.
+    ends: `clause` says why it resolves.
     """
 
     point: Point
     level: Level
     clause: str
     back: str = ""
-    became_normal: bool = False
+    ends: bool = False
 
 
 def to_event(change: Change, cause: Cause | str) -> AlertEvent:
@@ -147,7 +147,7 @@ def _why(change: Change, cause: Cause | str) -> str:
 
 def _back(cause: Cause) -> str:
     point, level = cause.point, cause.level
-    if cause.became_normal:
+    if cause.ends:
         return cause.clause
     value = f"value {point.value:.6g} is"
     if level.clear_deviation is not None:

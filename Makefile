@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # Nothing of another environment shall leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup demo test check bench bench-quick chaos format lock clean
+.PHONY: help setup demo test fuzz check bench bench-quick chaos format lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ demo: $(SETUP) ## Kafka, worker, live metrics and scripted faults, and their ale
 test: $(SETUP) ## All tests, those on a real Kafka too; ARGS="-k broker" for some
 	@scripts/prerequisites.sh broker kcat alertmanager
 	@$(PYTHON) -m pytest $(ARGS)
+
+fuzz: $(SETUP) ## The tests that search, on examples that nobody has tried; ARGS="tests/config" for some
+	@scripts/prerequisites.sh broker kcat alertmanager
+	@TIDEGAUGE_FUZZ=1 $(PYTHON) -m pytest $(ARGS)
 
 check: $(SETUP) ## Linters, format, types, layering, and that the locks are current
 	@$(PYTHON) -m ruff check .

@@ -33,8 +33,14 @@ class ConfigError:
         """
         >>> print(ConfigError("tidegauge.yaml", 14, "rules[2].for", 'not a duration: "5"; write "5s"'))
         tidegauge.yaml:14: rules[2].for: not a duration: "5"; write "5s"
+
+        One line whatever the names in it are: a file may be called anything.
+
+        >>> print(ConfigError("t.yaml", 5, "include[0]", chr(13) + "x: no such file"))
+        t.yaml:5: include[0]: \\rx: no such file
         """
-        return f"{self.file}:{self.line}: {self.path}: {self.message}"
+        text = f"{self.file}:{self.line}: {self.path}: {self.message}"
+        return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 class ConfigErrors(Exception):
@@ -83,7 +89,11 @@ def shown(value: object) -> str:
 
 
 def _printable(c: str) -> str:
-    return c if c.isprintable() and c not in '"\\' else json.dumps(c)[1:-1] if ord(c) < 0x80 else f"\\u{ord(c):04x}"
+    return c if c.isprintable() and c not in '"\\' else _escaped(c)
+
+
+def _escaped(c: str) -> str:
+    return json.dumps(c)[1:-1] if ord(c) < 0x80 else f"\\u{ord(c):04x}"
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from schemas.matchers import Matchers
+from schemas.response import Response
 
 
 @dataclass(frozen=True)
@@ -178,3 +179,4 @@ class Desk:
     templates: dict[str, str] = field(default_factory=dict)  # name of a file -> its text
     resolve_timeout_s: float = 300.0
     server: DeskServer = field(default_factory=DeskServer)
+    response: Response = field(default_factory=Response)

@@ -17,7 +17,7 @@ from pipeline.broker.node import SETTINGS
 from pipeline.config import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("schemas", "detectors", "alerting", "pipeline")
+PACKAGES = ("schemas", "detectors", "alerting", "incidents", "pipeline")
 COMPOSE_FILES = ("docker-compose.yml", "pipeline/broker/compose.yml")
 
 

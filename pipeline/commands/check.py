@@ -43,8 +43,6 @@ def check(
             for problem in missing(config.desk):
                 err().print(f"{file}: warning: {problem}")
             out().print(f"{file}: desk: {_desk_counts(config.desk)}")
-        if config.unread:
-            out().print(f"{file}: not read yet: {', '.join(sorted(config.unread))}")
         if routes:
             for line in _tree(config.desk.route, depth=0):
                 out().print(line)

@@ -11,6 +11,7 @@ from alerting.noise.silences import Reminder
 from pipeline.desk import alerts, flaps, intake, keep, rounds, silences
 from pipeline.desk.database import Database, passes
 from pipeline.desk.external import External
+from pipeline.desk.incidents import look
 from schemas.desk import Desk
 
 logger = structlog.get_logger(__name__)
@@ -18,7 +19,11 @@ REMINDER = "TidegaugeSilenceEnds"
 
 
 def step(db: Database, desk: Desk, now_s: float) -> int:
-    """For every second: groups whose time has come. Returns how many were looked at."""
+    """For every second: groups and incidents whose time has come. Returns how many were looked at."""
+    return _look_at_groups(db, desk, now_s) + look.step(db, desk, now_s)
+
+
+def _look_at_groups(db: Database, desk: Desk, now_s: float) -> int:
     due_s = db.read(rounds.next_s)
     if due_s is None or due_s > now_s:
         return 0

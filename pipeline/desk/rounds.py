@@ -16,6 +16,7 @@ from alerting.noise.muting import Muters, Snooze
 from alerting.notifiers import KINDS
 from pipeline.desk import acks, alerts, flaps, groups, log, outbox, silences, tables
 from pipeline.desk.database import Database, passes
+from pipeline.desk.incidents import opening
 from pipeline.desk.outbox import Entry
 from pipeline.desk.payloads import unpacked, with_points
 from schemas.desk import Desk, Route
@@ -122,6 +123,7 @@ class _Outcome:
     gone: dict[str, list[str]] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    told: list[Notification] = field(default_factory=list)
 
 
 class _Round:
@@ -219,6 +221,7 @@ class _Round:
             out.gone[group.id] = sorted(gone)
 
     def _tell(self, note: Notification) -> None:
+        self._out.told.append(note)
         receiver = self._desk.receivers.get(note.group.receiver)
         if receiver is None or not receiver.integrations:
             why = "is no longer in the config" if receiver is None else "has no integrations"
@@ -244,6 +247,7 @@ class _Round:
         groups.remove(conn, out.ended)
         outbox.put_all(conn, out.entries, self._now_s)
         log.add(conn, out.decisions)
+        opening.told(conn, self._desk, out.told, self._now_s)
 
 
 def walk(route: Route) -> Iterator[Route]:

@@ -221,3 +221,110 @@ state = Table(
     Column("key", String(128), primary_key=True),
     Column("value", Words, nullable=False),
 )
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", Serial, primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("severity", Integer, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("service", Words, nullable=False),
+    Column("opened_s", Double, nullable=False, index=True),
+    Column("updated_s", Double, nullable=False),
+    Column("look_s", Double, index=True),  # when somebody has to look at it next; None: when it changes
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+parts = Table(
+    "parts",  # episodes of alerts in incidents
+    metadata,
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), primary_key=True),
+    Column("episode", String(64), primary_key=True, index=True),
+    Column("fingerprint", String(16), nullable=False, index=True),
+    Column("left_s", Double),
+    Column("updated_s", Double, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+timeline = Table(
+    "timeline",  # append-only; each entry's hash has the one before in it
+    metadata,
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at_s", Double, nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("published", Boolean, nullable=False, index=True),  # whether the topic has it
+    Column("body", LargeBinary, nullable=False),
+)
+
+escalations = Table(
+    "escalations",  # how far a policy has come with an incident
+    metadata,
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), primary_key=True),
+    Column("policy", Words, primary_key=True),
+    Column("next_s", Double, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+pages = Table(
+    "pages",  # who was told of an incident, so that they are told its end
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("receiver", Words, nullable=False),
+    Column("person", Words, nullable=False),
+    Column("at_s", Double, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+overrides = Table(
+    "overrides",  # somebody is on call instead of somebody else
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("schedule", Words, nullable=False),
+    Column("starts_at_s", Double, nullable=False),
+    Column("ends_at_s", Double, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+changes = Table(
+    "changes",  # deployments and others, as they were announced
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("service", Words, nullable=False),
+    Column("at_s", Double, nullable=False, index=True),
+    Column("seen_s", Double, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+acts = Table(
+    "acts",  # what automation does: the intent is written before the act
+    metadata,
+    Column("id", String(32), primary_key=True),  # of incident, remedy, target and attempt
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("remedy", Words, nullable=False),
+    Column("target", Words, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("intended_s", Double, nullable=False, index=True),
+    Column("next_s", Double, index=True),
+    Column("owner", String(64)),  # whoever runs it now, until its lease ends
+    Column("lease_until_s", Double),
+    Column("body", LargeBinary, nullable=False),
+)
+
+tasks = Table(
+    "tasks",  # checklists of roles, action items of reviews, updates that are due
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("owner", Words, nullable=False),
+    Column("due_s", Double, index=True),
+    Column("done_s", Double),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -19,7 +19,7 @@ from schemas.config.desk.alertmanager import (
 from schemas.config.desk.receivers import SUFFIX, settings_of
 from schemas.config.desk.spec import Notifiers
 from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
-from schemas.config.models import UNREAD_KEYS, WholeFile
+from schemas.config.models import WholeFile
 from schemas.config.values import DURATION_FORMAT, duration_text
 
 _Json = dict[str, object]
@@ -59,14 +59,13 @@ def config_schema(params: Mapping[str, type[BaseModel]], notifiers: Notifiers) -
         receiver = receiver | {"properties": _mapping(receiver["properties"]) | {name: entries}}
     definitions["FileReceiver"] = receiver | {"additionalProperties": False}
     properties = _mapping(_tidy(schema["properties"]))
-    unread = {key: {"description": text} for key, text in UNREAD_KEYS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": ID,
         "title": "Tidegauge config",
         "description": "What Tidegauge watches and alerts on; docs/config.md explains each key.",
         "type": "object",
-        "properties": properties | unread,
+        "properties": properties,
         # A file that is included may hold any part.
         "minProperties": 1,
         "additionalProperties": False,

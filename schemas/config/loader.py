@@ -13,7 +13,6 @@ from schemas.config.desk.spec import Notifiers
 from schemas.config.errors import ConfigError, ConfigErrors, Path, Problem, path_text
 from schemas.config.machine import NO_MACHINE, Machine
 from schemas.config.models import (
-    UNREAD_KEYS,
     Common,
     Config,
     DeskFileConfig,
@@ -91,18 +90,17 @@ class _Loading:
             found = "the file is empty" if is_empty else "the file must be keys and values"
             checking.report((), f"{found}; it needs at least rules (see examples/tidegauge.yaml)")
             return None
-        unread = {key: data.pop(key) for key in UNREAD_KEYS if key in data}
         alertmanagers = {key: data.pop(key) for key in keys_at(AlertmanagerPart, ()) if key in data}
         checking.drop_nothings(data, ())
         own = {key: data.pop(key) for key in keys_at(OwnPart, ()) if key in data}
-        known = (*keys_at(WholeFile, ()), *UNREAD_KEYS)
+        known = keys_at(WholeFile, ())
         file = checking.validated(model, data, known)
         rules = self._rules(file) if file else []
         desk = self._desk(alertmanagers, own)
         if file is None or desk is None or checking.problems:
             return None
         shared = {name: getattr(file, name) for name in Common.model_fields}
-        return Config.model_validate({**shared, "rules": tuple(rules), "desk": desk, "unread": unread})
+        return Config.model_validate({**shared, "rules": tuple(rules), "desk": desk})
 
     def _rules(self, file: FileConfig) -> list[Rule | None]:
         self._check_topics(file)

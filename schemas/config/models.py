@@ -262,14 +262,4 @@ class Config(Common):
 
     rules: tuple[InstanceOf[Rule], ...] = Field(default=(), description="What to alert on.")
     desk: InstanceOf[Desk] = Field(default_factory=desk_without_route, description="Whom to tell, how, and when not.")
-    unread: dict[str, object] = Field(default_factory=dict, description="Keys that nothing reads yet.")
     warnings: tuple[InstanceOf[ConfigError], ...] = Field(default=(), description="What a person should know.")
-
-
-UNREAD_KEYS = {
-    "oncall": "Who is on call when.",
-    "escalation": "Whom to tell next when nobody answers.",
-    "incidents": "How alerts become incidents.",
-    "automation": "Remedies that may be run.",
-}
-"""Top-level keys that are accepted and kept."""

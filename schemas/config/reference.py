@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from schemas.config.desk import automation, escalation, incidents, oncall
 from schemas.config.desk.alertmanager import (
     FileInhibitRule,
     FileInterval,
@@ -21,7 +22,6 @@ from schemas.config.desk.spec import Notifiers
 from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
 from schemas.config.json_schema import properties_of
 from schemas.config.models import (
-    UNREAD_KEYS,
     FileClear,
     FileLevel,
     FileLevels,
@@ -63,6 +63,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "maintenance[]": FileMaintenance,
     "flapping": FileFlapping,
     "storm": FileStorm,
+    **incidents.SECTIONS,
+    **oncall.SECTIONS,
+    **escalation.SECTIONS,
+    **automation.SECTIONS,
 }
 """Where a mapping stands -> its model. Those of receivers' entries come from `receiver_sections`."""
 
@@ -111,8 +115,6 @@ def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
         key = file_key(model, name)
         cells = [f"`{key}`", _kind(properties[key]), _default(info, properties[key]), _cell(info.description or "")]
         yield f"| {' | '.join(cells)} |"
-    if model is WholeFile:
-        yield from (f"| `{key}` | - | - | {_cell(text)} Not read yet. |" for key, text in UNREAD_KEYS.items())
     yield ""
 
 

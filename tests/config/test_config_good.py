@@ -157,19 +157,12 @@ def test_scores_of_different_detectors_are_not_compared(load: Load) -> None:
 
 def test_yaml_words_mean_what_they_look_like(load: Load) -> None:
     text = (
-        "oncall: {start: 09:00, day: 2026-11-23, on: off}\nautomation: &x {team: no, zip: '0123', at: 12:30:45}\n"
-        + rule("detector: baseline\n    labels:\n      <<: *x\n      team: yes")
+        rule("detector: baseline\n    labels: {team: no, zip: '0123', at: 12:30:45, day: 2026-11-23}")
         + "limits: {max_series: 2_000}\n"
     )
     config = load(text)
-    assert config.unread["oncall"] == {"start": "09:00", "day": "2026-11-23", "on": "off"}
-    assert config.rules[0].labels == (("at", "12:30:45"), ("team", "yes"), ("zip", "0123"))
+    assert config.rules[0].labels == (("at", "12:30:45"), ("day", "2026-11-23"), ("team", "no"), ("zip", "0123"))
     assert config.limits.max_series == 2000
-
-
-def test_keys_that_nothing_reads_yet_are_kept(load: Load) -> None:
-    text = f"automation: {{restart: yes}}\noncall:\n{MINIMAL}\n"
-    assert load(text).unread == {"automation": {"restart": "yes"}, "oncall": None}
 
 
 SAME = [

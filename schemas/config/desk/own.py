@@ -1,9 +1,13 @@
-"""The desk's own keys: the desk itself, planned work, what depends on what, flapping, storms."""
+"""The desk's own keys: the desk itself, planned work, dependencies, flapping, storms; what people do about alerts."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from schemas.config.desk.automation import FileAutomation
+from schemas.config.desk.escalation import FileEscalation
+from schemas.config.desk.incidents import FileIncidents
+from schemas.config.desk.oncall import FileOnCall
 from schemas.config.desk.words import Condition, LabelName, TimeZone
 from schemas.config.errors import shown
 from schemas.config.section import Section
@@ -131,3 +135,11 @@ class OwnPart(Section):
     )
     flapping: FileFlapping = Field(default_factory=FileFlapping, description="Alerts that come and go.")
     storm: FileStorm = Field(default_factory=FileStorm, description="Many groups at once.")
+    incidents: FileIncidents = Field(default_factory=FileIncidents, description="How alerts become incidents.")
+    oncall: FileOnCall = Field(default_factory=FileOnCall, description="Who can be told, and who is on call when.")
+    escalation: FileEscalation = Field(
+        default_factory=FileEscalation, description="Whom to tell next when nobody moves."
+    )
+    automation: FileAutomation = Field(
+        default_factory=FileAutomation, description="What may be done without a person. Off by default."
+    )

@@ -10,7 +10,12 @@ from schemas.config.desk.alertmanager import (
     FileInhibitRule,
     FileInterval,
 )
+from schemas.config.desk.automation import automation_of
+from schemas.config.desk.escalation import escalation_of
+from schemas.config.desk.incidents import incidents_of
 from schemas.config.desk.lints import warn_of
+from schemas.config.desk.names import Names
+from schemas.config.desk.oncall import oncall_of
 from schemas.config.desk.own import OwnPart
 from schemas.config.desk.planned import dependencies_of, maintenance_of
 from schemas.config.desk.receivers import FILE, Receivers
@@ -21,6 +26,7 @@ from schemas.config.desk.words import LOCAL
 from schemas.config.errors import Path, shown, suggestion
 from schemas.config.machine import Machine
 from schemas.desk import Desk, Flapping, InhibitRule, Receiver, Span, Storm, TimeInterval
+from schemas.response import Response
 
 
 def without_unused_globals(data: dict[str, object], checking: Checking) -> None:
@@ -78,11 +84,22 @@ def desk_of(
         templates=pieces.templates(),
         resolve_timeout_s=theirs.global_.resolve_timeout_s,
         server=server_of(ours.desk, checking, machine),
+        response=_response(ours, None if pieces.is_name_lost("receivers") else receivers, checking),
     )
     if checking.problems:
         return None
     warn_of(theirs, desk, checking)
     return desk
+
+
+def _response(ours: OwnPart, receivers: Mapping[str, Receiver] | None, checking: Checking) -> Response:
+    names = Names(receivers, people=None, teams=None, schedules=None, policies=None)
+    return Response(
+        incidents=incidents_of(ours.incidents, names, checking),
+        oncall=oncall_of(ours.oncall, names, checking),
+        escalation=escalation_of(ours.escalation, names, checking),
+        automation=automation_of(ours.automation, names, checking),
+    )
 
 
 class _Pieces:

@@ -1,0 +1,143 @@
+"""Incidents, their alerts and timelines in the database. Every change goes through `save`, with what it writes down."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from incidents import timeline as chain
+from incidents.model import STATES, Entry, Incident, Line, Part, State
+from pipeline.desk import tables
+from pipeline.desk.bulk import chunks, upsert
+
+_i, _p, _t = tables.incidents.c, tables.parts.c, tables.timeline.c
+_encode = msgspec.json.Encoder().encode
+_incident = msgspec.json.Decoder(Incident)
+_part = msgspec.json.Decoder(Part)
+_entry = msgspec.json.Decoder(Entry)
+NOT_OVER: tuple[State, ...] = ("open", "acknowledged", "mitigated")
+
+
+def create(conn: Connection, draft: Incident, lines: Sequence[Line], now_s: float) -> Incident:
+    """The draft under a number of its own (its `number` is not looked at), to be looked at at once."""
+    row = _row(draft, look_s=now_s)
+    number = conn.execute(insert(tables.incidents).values(row)).inserted_primary_key
+    if number is None:
+        raise RuntimeError("the database gave the incident no number")
+    made = msgspec.structs.replace(draft, number=number[0], updated_s=now_s)
+    conn.execute(update(tables.incidents).where(_i.number == made.number).values(_row(made, look_s=now_s)))
+    append(conn, made.number, lines, now_s)
+    return made
+
+
+def save(conn: Connection, changed: Incident, lines: Sequence[Line], now_s: float) -> Incident:
+    """The incident as it is from now on, its version grown by one, to be looked at at once."""
+    saved = msgspec.structs.replace(changed, version=changed.version + 1, updated_s=now_s)
+    conn.execute(update(tables.incidents).where(_i.number == saved.number).values(_row(saved, look_s=now_s)))
+    append(conn, saved.number, lines, now_s)
+    return saved
+
+
+def look_again(conn: Connection, number: int, at_s: float | None) -> None:
+    """None: not before it changes."""
+    conn.execute(update(tables.incidents).where(_i.number == number).values(look_s=at_s))
+
+
+def get(conn: Connection, number: int) -> Incident | None:
+    body = conn.execute(select(_i.body).where(_i.number == number)).scalar()
+    return None if body is None else _incident.decode(body)
+
+
+def listed(conn: Connection, states: Collection[State] = STATES, limit: int = 1000) -> list[Incident]:
+    """Newest first."""
+    asked = select(_i.body).where(_i.state.in_(list(states))).order_by(_i.number.desc()).limit(limit)
+    return [_incident.decode(body) for body in conn.execute(asked).scalars()]
+
+
+def due(conn: Connection, now_s: float, limit: int) -> list[int]:
+    """Numbers of those that somebody has to look at, longest due first."""
+    asked = select(_i.number).where(_i.look_s <= now_s).order_by(_i.look_s, _i.number).limit(limit)
+    return list(conn.execute(asked).scalars())
+
+
+def parts(conn: Connection, number: int, *, with_left: bool = False) -> list[Part]:
+    """Its alerts in the order in which they joined."""
+    asked = select(_p.body).where(_p.incident == number)
+    if not with_left:
+        asked = asked.where(_p.left_s.is_(None))
+    found = [_part.decode(body) for body in conn.execute(asked).scalars()]
+    return sorted(found, key=lambda part: (part.joined_s, part.starts_at_s, part.episode))
+
+
+def holding(conn: Connection, episodes: Collection[str]) -> dict[str, int]:
+    """Episodes -> the incident that each is in."""
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(episodes)):
+        asked = select(_p.episode, _p.incident).where(_p.episode.in_(chunk), _p.left_s.is_(None))
+        found.update((row.episode, row.incident) for row in conn.execute(asked.order_by(_p.incident)))
+    return found
+
+
+def put_parts(conn: Connection, changed: Sequence[Part]) -> None:
+    rows = [
+        {
+            "incident": part.incident,
+            "episode": part.episode,
+            "fingerprint": part.fingerprint,
+            "left_s": part.left_s,
+            "updated_s": part.updated_s,
+            "body": _encode(part),
+        }
+        for part in changed
+    ]
+    upsert(conn, tables.parts, rows)
+
+
+def append(conn: Connection, number: int, lines: Sequence[Line], now_s: float) -> list[Entry]:
+    """Writes them at the end of the incident's timeline."""
+    if not lines:
+        return []
+    last = conn.execute(select(_t.seq, _t.hash).where(_t.incident == number).order_by(_t.seq.desc()).limit(1)).first()
+    seq, previous = (0, chain.FIRST) if last is None else (last.seq + 1, last.hash)
+    entries = chain.chained(number, lines, seq, previous, now_s)
+    conn.execute(
+        insert(tables.timeline),
+        [
+            {
+                "incident": number,
+                "seq": entry.seq,
+                "at_s": entry.at_s,
+                "what": entry.what,
+                "hash": entry.hash,
+                "published": False,
+                "body": _encode(entry),
+            }
+            for entry in entries
+        ],
+    )
+    return entries
+
+
+def entries(conn: Connection, number: int) -> list[Entry]:
+    """The whole timeline, as it was written."""
+    asked = select(_t.body).where(_t.incident == number).order_by(_t.seq)
+    return [_entry.decode(body) for body in conn.execute(asked).scalars()]
+
+
+def next_look_s(conn: Connection) -> float | None:
+    found: float | None = conn.execute(select(func.min(_i.look_s))).scalar_one()
+    return found
+
+
+def _row(incident: Incident, look_s: float | None) -> dict[str, Any]:
+    return {
+        "state": incident.state,
+        "severity": incident.severity,
+        "rule": incident.rule,
+        "service": incident.service,
+        "opened_s": incident.opened_s,
+        "updated_s": incident.updated_s,
+        "look_s": look_s,
+        "body": _encode(incident),
+    }

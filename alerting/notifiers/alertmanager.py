@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from alerting.notifiers.labels import LabelSet, evidence, label_sets
 from alerting.notifiers.wire import JSON_HEADERS, json_body, said, settle
 from alerting.words.escaping import line
 from schemas.alert import rfc3339
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretAddress

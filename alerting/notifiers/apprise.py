@@ -5,11 +5,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from alerting.alert import Notification
-from alerting.notifiers.base import AppriseCall, Context, Conversation, Handle, Notifier, Refused
+from alerting.notifiers.base import Context, Conversation, Handle, Notifier
 from alerting.notifiers.wire import said
 from alerting.words import texts
 from alerting.words.escaping import clip, line, plain
 from alerting.words.templates import TemplateText
+from schemas.calls import AppriseCall, Refused
 from schemas.config.section import Section
 from schemas.config.values import SecretText
 from schemas.secret import Secret

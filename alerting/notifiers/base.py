@@ -7,95 +7,17 @@ until the notifier returns what is to be remembered of the conversation (a Slack
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import BaseModel
 
 from alerting.alert import Group, Notification
+from schemas.calls import AppriseCall, HttpCall, KafkaCall, MailCall, Reply
 from schemas.secret import Secret
 
-Handle = dict[str, str]  # what a notifier remembers of a group between notifications, per integration
-
-
-@dataclass(frozen=True)
-class HttpCall:
-    """A request. `trusted`: the address stands in the config, so a private one is normal; others are checked."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-    url: str = field(repr=False)  # often a credential
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = b""
-    timeout_s: float = 10.0
-    trusted: bool = True
-
-
-@dataclass(frozen=True)
-class MailCall:
-    """A mail, whole (RFC 5322), and how to hand it over. security: `starttls` refuses a server that has none."""
-
-    host: str
-    port: int
-    sender: str
-    recipients: tuple[str, ...]
-    message: bytes
-    security: Literal["none", "starttls", "tls"] = "starttls"
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    hello: str = "localhost"
-    timeout_s: float = 30.0
-
-
-@dataclass(frozen=True)
-class KafkaCall:
-    """A record for the desk's own Kafka."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-@dataclass(frozen=True)
-class AppriseCall:
-    """A message for Apprise's hundred services."""
-
-    urls: tuple[str, ...] = field(repr=False)
-    title: str = ""
-    body: str = ""
-    kind: Literal["info", "success", "warning", "failure"] = "info"
-
-
 Call = HttpCall | MailCall | KafkaCall | AppriseCall
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back. HTTP: status, lower-case header names, at most 64 KiB of body. Others: 200, or 599 and a text.
-
-    Where nothing came back (refused, timed out, cut off) the shell throws a `Retry` into the conversation, which may
-    know somebody else to ask; where it doesn't, it begins again later.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-class Retry(Exception):
-    """Not now: try again, not before `after_s` seconds where the other side said so."""
-
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.after_s = reason, after_s
-
-
-class Refused(Exception):
-    """Never: the same again will be refused again. Whoever reads `reason` should know what to mend."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+Handle = dict[str, str]  # what a notifier remembers of a group between notifications, per integration
 
 
 @dataclass(frozen=True)

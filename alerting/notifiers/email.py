@@ -16,11 +16,12 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, Conversation, Handle, MailCall, Notifier, Refused
+from alerting.notifiers.base import Context, Conversation, Handle, Notifier
 from alerting.notifiers.wire import said, secret_of
 from alerting.words import pictures, texts
 from alerting.words.escaping import as_html, line, plain
 from alerting.words.templates import TemplateText, Written
+from schemas.calls import MailCall, Refused
 from schemas.config.http_config import TlsConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretText

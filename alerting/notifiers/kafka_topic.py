@@ -5,10 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from alerting.alert import Notification, Told
-from alerting.notifiers.base import Context, Conversation, Handle, KafkaCall, Notifier
+from alerting.notifiers.base import Context, Conversation, Handle, Notifier
 from alerting.notifiers.webhook import webhook_v4
 from alerting.notifiers.wire import json_body, settle
 from schemas.alert import AlertEvent, Evidence, cloud_event_headers, rfc3339
+from schemas.calls import KafkaCall
 from schemas.config.section import Section
 from schemas.config.values import Topic
 

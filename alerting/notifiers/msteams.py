@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from alerting.alert import Notification, Told
-from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from alerting.notifiers.wire import JSON_HEADERS, json_body, said, secret_of, settle
 from alerting.words import texts
 from alerting.words.escaping import clip, line, markdown, plain, web_address
 from alerting.words.templates import TemplateText, Written
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretAddress

@@ -12,11 +12,12 @@ import msgspec
 from pydantic import Field, model_validator
 
 from alerting.alert import Group, Notification
-from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from alerting.notifiers.labels import evidence
 from alerting.notifiers.wire import JSON_HEADERS, TIMEOUT_S, group_hash, json_body, secret_of, settle
 from alerting.words import texts
 from alerting.words.escaping import MARK, clip, line, plain
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretText, WebAddress

@@ -11,11 +11,12 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from alerting.alert import Group, Notification
-from alerting.notifiers.base import Context, Conversation, Handle, HttpCall, Notifier, Retry
+from alerting.notifiers.base import Context, Conversation, Handle, Notifier
 from alerting.notifiers.wire import JSON_HEADERS, TIMEOUT_S, group_hash, json_body, said, secret_of, settle
 from alerting.words import texts
 from alerting.words.escaping import clip, line, plain, web_address
 from schemas.alert import rfc3339
+from schemas.calls import HttpCall, Retry
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretText, WebAddress

@@ -12,21 +12,12 @@ from urllib.parse import urlencode, urlsplit
 from pydantic import Field, model_validator
 
 from alerting.alert import Alert, Group, Notification
-from alerting.notifiers.base import (
-    Call,
-    Context,
-    Conversation,
-    Handle,
-    HttpCall,
-    Notifier,
-    Refused,
-    Reply,
-    Retry,
-)
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from alerting.notifiers.slack_message import Message, SlackTexts, changes, clip_escaped, message, plain_message
 from alerting.notifiers.wire import json_body, retry_after_s, said, secret_of, settle
 from alerting.words import pictures, texts
 from alerting.words.escaping import line, plain, slack
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.config.http_config import HttpConfig
 from schemas.config.values import Duration, SecretAddress, SecretText, WebAddress
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, Conversation, Handle, HttpCall, Notifier
+from alerting.notifiers.base import Context, Conversation, Handle, Notifier
 from alerting.notifiers.labels import LabelSet, evidence, label_sets
 from alerting.notifiers.wire import JSON_HEADERS, TIMEOUT_S, json_body, secret_of, settle
 from schemas.alert import fingerprint, rfc3339
+from schemas.calls import HttpCall
 from schemas.config.http_config import HttpConfig
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretAddress, SecretText

@@ -8,8 +8,9 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from alerting.alert import Group
-from alerting.notifiers.base import Context, Refused, Reply, Retry
+from alerting.notifiers.base import Context
 from alerting.words.escaping import line
+from schemas.calls import Refused, Reply, Retry
 from schemas.secret import SHOWN, Secret
 
 JSON_HEADERS = {"Content-Type": "application/json"}

@@ -3,8 +3,8 @@
 import importlib.util
 import logging
 
-from alerting.notifiers.base import AppriseCall, Reply, Retry
 from pipeline.desk.threads import own_thread
+from schemas.calls import AppriseCall, Reply, Retry
 
 _REFUSED = 599
 

@@ -8,9 +8,10 @@ from typing import Literal, Protocol, TypeVar
 import structlog
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from pipeline.desk.http_client import NoReply
 from pipeline.desk.secrets import hidden
+from schemas.calls import Refused, Reply, Retry
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

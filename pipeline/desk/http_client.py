@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import httpcore
 import httpx
 
-from alerting.notifiers.base import HttpCall, Refused, Reply, Retry
 from pipeline.desk.addresses import AddressRefused, OutsideOnly
+from schemas.calls import HttpCall, Refused, Reply, Retry
 
 BODY_BYTES_MAX = 64 * 1024  # of an answer; the rest isn't read
 _LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=30.0)

@@ -9,10 +9,10 @@ from contextlib import closing
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from alerting.notifiers.base import KafkaCall, Reply
 from pipeline.broker.probe import reachable
 from pipeline.desk.http_client import NoReply
 from pipeline.desk.threads import own_thread
+from schemas.calls import KafkaCall, Reply
 
 _TIMEOUT_S = 10.0
 _REACH_TIMEOUT_S = 3.0

@@ -21,7 +21,7 @@ from alerting.alert import Notification
 from alerting.delivery import backoff
 from alerting.delivery.breaker import Breaker
 from alerting.delivery.limits import TokenBucket
-from alerting.notifiers.base import Call, Context, Handle, Notifier, Reply
+from alerting.notifiers.base import Call, Context, Handle, Notifier
 from pipeline.desk import outbox, settling
 from pipeline.desk.conversation import Aside, Failed, Sent, converse
 from pipeline.desk.counts import Counts
@@ -29,6 +29,7 @@ from pipeline.desk.database import passes
 from pipeline.desk.health import Health
 from pipeline.desk.outbox import Delivery
 from pipeline.desk.revival import revive
+from schemas.calls import Reply
 from schemas.desk import Desk, Integration
 
 log = structlog.get_logger(__name__)

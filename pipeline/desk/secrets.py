@@ -11,7 +11,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from alerting.notifiers.base import Retry
+from schemas.calls import Retry
 from schemas.secret import SHOWN, Secret
 
 CHARS_MAX = 64 * 1024

@@ -6,11 +6,12 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from alerting.notifiers.base import AppriseCall, Call, HttpCall, KafkaCall, MailCall, Reply
+from alerting.notifiers.base import Call
 from pipeline.desk import apprise_sender, smtp
 from pipeline.desk.http_client import HttpClient, HttpConfig
 from pipeline.desk.kafka_sender import KafkaSender
 from pipeline.desk.secrets import NoSecret, reveal
+from schemas.calls import AppriseCall, HttpCall, KafkaCall, MailCall, Reply
 from schemas.config import http_config as written
 from schemas.desk import Integration
 from schemas.secret import Secret

@@ -3,9 +3,9 @@
 import smtplib
 import ssl
 
-from alerting.notifiers.base import MailCall, Reply, Retry
 from pipeline.desk.http_client import NoReply
 from pipeline.desk.threads import own_thread
+from schemas.calls import MailCall, Reply, Retry
 
 _REFUSED = 599
 

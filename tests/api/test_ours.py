@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from alerting.alert import Told
-from alerting.notifiers.base import Call, Reply
+from alerting.notifiers.base import Call
 from pipeline.desk import acks, outbox
 from pipeline.desk.http.service import Service
 from pipeline.desk.taken import Taken
+from schemas.calls import Reply
 from schemas.desk import Integration
 from tests.api import shapes
 from tests.api.scene import Api, event

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from alerting.notifiers.base import HttpCall
 from pipeline.desk.http_client import HttpClient, NoReply
 from pipeline.desk.threads import room_for_lookups
+from schemas.calls import HttpCall
 from tests.api.scene import Api, event
 
 

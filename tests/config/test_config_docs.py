@@ -87,7 +87,7 @@ def validator(params: Params) -> Draft202012Validator:
 GOOD = [
     "rules: [{name: a, match: up, detector: baseline, params: {season: day, lags: [1, 2]}, levels: {info: 1}, for: 0}]",
     "rules: [{name: a, match: up, levels: {info: {detector: river, params: {model: x}, at: 2, for: 1m, clear: 2}}}]",
-    "rules: [{name: a, match: up, detector: baseline}]\nlimits: {idle_after: 1h30m}\noncall: 3",
+    "rules: [{name: a, match: up, detector: baseline}]\nlimits: {idle_after: 1h30m}",
     "rules: [{name: a, match: up, detector: baseline}]\nroute: {receiver: x, routes: [{match: {code: 500}}]}\n"
     "receivers: [{name: x, slack_configs: [{api_url: http://y, channel: 5, http_config: {follow_redirects: false}}]}]\n"
     "time_intervals: [{name: t, time_intervals: [{years: [2026], days_of_month: ['1:7', -1]}]}]\n"

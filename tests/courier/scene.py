@@ -11,22 +11,13 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, make_url
 
 from alerting.alert import Alert, Decision, Group, Member, Notification, Told, What
-from alerting.notifiers.base import (
-    Call,
-    Context,
-    Conversation,
-    Handle,
-    HttpCall,
-    Notifier,
-    Refused,
-    Reply,
-    Retry,
-)
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from pipeline.desk import alerts, groups, log, outbox
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import PATIENCE_S, Database
 from pipeline.desk.http_client import NoReply
 from schemas.alert import fingerprint
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.desk import Desk, Integration, Receiver, Route
 from schemas.matchers import Matchers
 from tests.courier.clock import now_s

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.notifiers.base import HttpCall, Refused
 from pipeline.desk.addresses import OutsideOnly, inside
 from pipeline.desk.http_client import HttpClient, NoReply
+from schemas.calls import HttpCall, Refused
 
 INSIDE = """
     127.0.0.1 127.255.255.254 0.0.0.0 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1

@@ -7,10 +7,11 @@ from typing import TypeVar
 import pytest
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle
 from pipeline.desk import secrets
 from pipeline.desk.conversation import Failed, Sent, converse
 from pipeline.desk.secrets import reveal
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.secret import Secret
 from tests.courier.scene import Plain, Settings
 from tests.notifiers.notes import note

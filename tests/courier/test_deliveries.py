@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from alerting.notifiers.base import Reply
 from pipeline.desk import lane, outbox, rounds, settling, tables
 from pipeline.desk.conversation import FAILURE_KINDS
 from pipeline.desk.http_client import NoReply
+from schemas.calls import Reply
 from schemas.desk import Desk
 from tests.courier import clock
 from tests.courier.clock import START_S, now_s

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from alerting.notifiers.base import HttpCall, Refused, Reply
 from pipeline.desk.http_client import BODY_BYTES_MAX, HttpClient, HttpConfig, NoReply
 from pipeline.desk.secrets import hidden
+from schemas.calls import HttpCall, Refused, Reply
 from tests.doubles.http import Double, Fault, Response
 
 

@@ -9,9 +9,10 @@ import pytest
 from kafka import KafkaConsumer
 from pydantic import BaseModel
 
-from alerting.notifiers.base import AppriseCall, Call, HttpCall, KafkaCall, Reply, Retry
+from alerting.notifiers.base import Call
 from pipeline.desk.senders import Senders, connection
 from pipeline.desk.threads import own_thread
+from schemas.calls import AppriseCall, HttpCall, KafkaCall, Reply, Retry
 from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
 from schemas.desk import Integration
 from schemas.secret import Secret

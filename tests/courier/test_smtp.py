@@ -13,8 +13,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from alerting.notifiers.base import MailCall, Reply, Retry
 from pipeline.desk import smtp
+from schemas.calls import MailCall, Reply, Retry
 
 MAIL = b"Subject: down\r\nMessage-ID: <g-1@desk>\r\n\r\nhelp\r\n"
 

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from alerting.notifiers import KINDS
-from alerting.notifiers.base import Call, Context, Handle, HttpCall, Reply, Retry
+from alerting.notifiers.base import Call, Context, Handle
 from pipeline.desk import acks, duties, intake, log, outbox
 from pipeline.desk.acks import Ack
 from pipeline.desk.database import Database
 from pipeline.desk.taken import Taken
+from schemas.calls import HttpCall, Reply, Retry
 from schemas.desk import Desk, Integration
 from tests.desk.scene import START_S, desk, event
 

@@ -8,7 +8,8 @@ import httpx
 
 from alerting.alert import Notification
 from alerting.notifiers import KINDS
-from alerting.notifiers.base import Call, Context, Conversation, Handle, HttpCall, Notifier, Reply, Retry
+from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
+from schemas.calls import HttpCall, Reply, Retry
 from schemas.secret import Secret
 from tests.notifiers.notes import NOW_S
 

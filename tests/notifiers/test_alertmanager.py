@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from alerting.alert import Notification, Told
 from alerting.notifiers.alertmanager import BATCH_MAX, sanitised
-from alerting.notifiers.base import Call, Handle, HttpCall, Refused, Reply, Retry
+from alerting.notifiers.base import Call, Handle
 from schemas.alert import rfc3339
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.levels import LevelName
 from tests.doubles.http import Double, Fault, Request, Response
 from tests.notifiers.notes import NOW_S, alert, note, resolved, told

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from alerting.alert import Notification
 from alerting.notifiers.apprise import BODY_CHARS_MAX, TITLE_CHARS_MAX
-from alerting.notifiers.base import AppriseCall, Refused, Reply
+from schemas.calls import AppriseCall, Refused, Reply
 from tests.notifiers import hostile
 from tests.notifiers.notes import alert, note, resolved, told
 from tests.notifiers.talk import answered, context, notifier

@@ -14,9 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, MailCall, Notifier, Refused, Reply
+from alerting.notifiers.base import Context, Notifier
 from alerting.words.templates import Templates
 from pipeline.desk.smtp import send
+from schemas.calls import MailCall, Refused, Reply
 from tests.doubles.smtp import MailServer
 from tests.notifiers import hostile
 from tests.notifiers.notes import NOW_S, alert, note, resolved, told

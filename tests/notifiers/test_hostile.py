@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alerting.alert import Notification, Reason, Told, What
 from alerting.notifiers import KINDS
-from alerting.notifiers.base import HttpCall, Reply
+from schemas.calls import HttpCall, Reply
 from tests.doubles.http import Request
 from tests.doubles.opsgenie import OpsgenieDouble
 from tests.doubles.pagerduty import BODY_BYTES_MAX, PagerDutyDouble

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from alerting.notifiers.base import KafkaCall, Reply, Retry
 from schemas.alert import decode_alert
+from schemas.calls import KafkaCall, Reply, Retry
 from tests.notifiers.notes import alert, note, resolved, told
 from tests.notifiers.talk import answered, context, notifier
 

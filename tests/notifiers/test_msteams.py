@@ -9,9 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, HttpCall, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Context, Notifier
 from alerting.notifiers.msteams import BODY_BYTES_MAX
 from alerting.words.templates import Templates
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from tests.doubles.http import Fault, Request, Response
 from tests.doubles.teams import Teams, links, read, refusal
 from tests.notifiers import hostile

@@ -7,9 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Handle, HttpCall, Refused, Reply, Retry
+from alerting.notifiers.base import Handle
 from alerting.notifiers.opsgenie import DETAILS_CHARS_MAX, Opsgenie
 from alerting.notifiers.wire import group_hash
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from tests.doubles.opsgenie import OpsgenieDouble
 from tests.notifiers.notes import alert, note, resolved, told
 from tests.notifiers.talk import answered, context, notifier, talk

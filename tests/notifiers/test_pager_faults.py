@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Handle, Notifier, Retry
+from alerting.notifiers.base import Handle, Notifier
+from schemas.calls import Retry
 from tests.doubles.http import Fault
 from tests.doubles.opsgenie import OpsgenieDouble
 from tests.doubles.pagerduty import PagerDutyDouble

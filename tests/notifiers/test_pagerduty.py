@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import HttpCall, Refused, Reply, Retry
 from alerting.notifiers.pagerduty import BODY_BYTES_MAX, V1_URL, ChangeEvent, PagerDuty, PagerDutySettings
 from alerting.notifiers.wire import group_hash
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from tests.doubles.pagerduty import PagerDutyDouble
 from tests.notifiers.notes import NOW_S, alert, note, resolved, told
 from tests.notifiers.talk import answered, context, notifier, talk

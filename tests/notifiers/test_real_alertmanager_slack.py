@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, HttpCall, Reply
+from alerting.notifiers.base import Context
 from alerting.words.templates import Templates
 from schemas.alert import rfc3339
+from schemas.calls import HttpCall, Reply
 from tests.doubles.slack import TOKEN, Slack
 from tests.notifiers.notes import alert, note, told
 from tests.notifiers.real_alertmanager import RealAlertmanager, alertmanager, needs_alertmanager

@@ -10,8 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import Context, HttpCall, Notifier, Refused, Reply, Retry
+from alerting.notifiers.base import Context, Notifier
 from alerting.words.templates import Templates
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from tests.doubles.http import Fault
 from tests.doubles.slack import TOKEN, Slack, SlackError, check_message, controls, markdown_of, marked_up
 from tests.notifiers import hostile

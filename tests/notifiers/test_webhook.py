@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alerting.alert import Notification
-from alerting.notifiers.base import HttpCall, Refused, Reply, Retry
 from alerting.notifiers.webhook import NEVER, SIGNATURE, Webhook
 from schemas.alert import fingerprint
+from schemas.calls import HttpCall, Refused, Reply, Retry
 from tests.notifiers.notes import NOW_S, alert, note, resolved, told
 from tests.notifiers.talk import answered, context, notifier
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from incidents.oncall.clock import first_s, shown_at
 from incidents.oncall.overrides import Override, changed
 from incidents.oncall.spans import Span, between, clipped, over
-from schemas.response.oncall import Layer, Restriction, Schedule
+from schemas.response.oncall import Ahead, Layer, Restriction, Schedule
 
 _DAY = timedelta(days=1)
+_YEAR_S = 366 * 86_400.0
 _ANY_S = 1.0  # of looking at one moment
 
 
@@ -29,6 +30,17 @@ def spans(schedule: Schedule, overrides: Sequence[Override], from_s: float, to_s
 def gaps(schedule: Schedule, overrides: Sequence[Override], from_s: float, to_s: float) -> list[tuple[float, float]]:
     """When nobody is on call in [from, to)."""
     return between(spans(schedule, overrides, from_s, to_s), from_s, to_s)
+
+
+def ahead(schedule: Schedule, now_s: float) -> Ahead:
+    """The gaps of a year and a day from now on, or from the start of a layer that is to come.
+
+    The people in turn change nothing in it, so whatever comes later is like this: both changes of the clock are in it.
+    """
+    starts_s = [_begins_s(layer, 0) for layer in schedule.layers]
+    from_s, until_s = max(now_s, min(starts_s)), max(now_s, *starts_s) + _YEAR_S
+    found = gaps(schedule, (), from_s, until_s)
+    return Ahead(tuple(found), min(starts_s) if min(starts_s) > now_s else None, until_s)
 
 
 def _layer(layer: Layer, position: int, from_s: float, to_s: float) -> Iterator[Span]:

@@ -66,6 +66,15 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What the time until `until_s` brings: when nobody is on call; begins_s: the schedule's start if it is to come."""
+
+    gaps: tuple[tuple[float, float], ...] = ()
+    begins_s: float | None = None
+    until_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class OnCallPlan:
     """All by name."""
 

@@ -15,6 +15,7 @@ REMIND_AGAIN_S = 86_400.0
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """owner: a person, empty: nobody yet. role: whose checklist it is of. link: where it says how. Times: Unix seconds.
 
+    reminded: names of receivers that were told that it is due, and are to hear when it is done.
     told, is_last: of an update that was written: names of receivers; whether it said that it is over.
     """
 
@@ -28,6 +29,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     created_s: float
     due_s: float | None = None
     reminded_s: float | None = None
+    reminded: tuple[str, ...] = ()
     done_s: float | None = None
     done_by: str = ""
     note: str = ""

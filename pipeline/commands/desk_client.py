@@ -43,6 +43,10 @@ class DeskClient:
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params=params)
 
+    def text(self, path: str, **params: Any) -> str:
+        """The answer as it came."""
+        return self._answer("GET", path, params=params).text
+
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, json=body)
 

@@ -27,7 +27,7 @@ Reason = Literal[
     "flapping_stopped",
 ]
 What = Literal["new", "raised", "lowered", "same", "flapping", "resolved", "departed"]
-GroupKind = Literal["group", "digest", "storm"]
+GroupKind = Literal["group", "digest", "storm", "incident"]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, incident_acts, incidents, ours, silences_v2, status_v2
+from pipeline.desk.http import alerts_v2, incident_acts, incidents, oncall, ours, silences_v2, status_v2
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -71,6 +71,13 @@ ROUTES = (
     Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
+    Route("/api/desk/oncall/spans", oncall.get_spans, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.get_overrides, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.post_override, methods=["POST"]),
+    Route("/api/desk/oncall/overrides/{id}", oncall.delete_override, methods=["DELETE"]),
+    Route("/api/desk/oncall/swap", oncall.post_swap, methods=["POST"]),
+    Route("/api/desk/oncall/{name:path}.ics", oncall.get_calendar, methods=["GET"]),
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),

@@ -142,7 +142,7 @@ class _Walker:
         at_s = now_s if course.next_s is None else course.next_s
         round_, step = course.round, course.step
         yield round_, step
-        if now_s - at_s <= LATE_S:
+        if now_s - at_s <= LATE_S or course.is_held:
             return
         while True:
             step += 1

@@ -37,6 +37,7 @@ _ORDER = (
     tables.flaps,
     tables.acks,
     tables.silences,
+    tables.heard,
 )
 
 
@@ -63,6 +64,8 @@ def _over(table: Table, before_s: float) -> ColumnElement[bool]:
             return and_(t.at_s < before_s, ~exists().where(e.episode == t.episode))
         case "silences":
             return t.ends_at_s < before_s
+        case "heard":
+            return t.at_s < before_s
         case _:
             raise ValueError(table.name)
 

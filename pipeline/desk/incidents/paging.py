@@ -7,13 +7,13 @@ from sqlalchemy import Connection, select
 
 from alerting.noise import maintenance
 from alerting.noise.intervals import contains
-from incidents import lifecycle
 from incidents.climbing import walk
 from incidents.escalation import Course, Facts, Move, Reach, begin, policy_of
 from incidents.model import Part
-from pipeline.desk import acks, tables
+from pipeline.desk import tables
 from pipeline.desk.bulk import upsert
 from pipeline.desk.incidents import duty, pages
+from pipeline.desk.incidents.acting import act
 from pipeline.desk.incidents.scene import Scene
 from schemas.alert import rfc3339
 from schemas.response.escalation import Policy, Step
@@ -96,7 +96,10 @@ def _climb(scene: Scene, course: Course) -> float | None:
             scene.write("page", f"{move.text} pages {text}", details=_details(course, move))
         elif move.what == "expired":
             scene.write("escalation", move.text, details=_details(course, move))
-            _expire(scene)
+            if scene.incident.state == "acknowledged":  # else another policy's time was shorter
+                act(
+                    scene, "ack_expired", f"open again: the acknowledgement by {scene.incident.acknowledged_by} expired"
+                )
         else:
             scene.write("escalation", move.text, details=_details(course, move))
     if whom:
@@ -197,16 +200,6 @@ def _merge(whom: _Whom, more: _Whom) -> str:
         known += [name for name in people if name not in known]
     words = [f"{', '.join(people)} by {receiver}" if people else receiver for receiver, people in more.items()]
     return "; ".join(words)
-
-
-def _expire(scene: Scene) -> None:
-    """The incident is open again, and its alerts are nobody's."""
-    if scene.incident.state != "acknowledged":
-        return
-    now = lifecycle.after(scene.incident, "ack_expired", scene.now_s)
-    scene.change(**{name: getattr(now, name) for name in now.__struct_fields__})
-    for part in scene.parts:
-        acks.withdraw(scene.conn, "acknowledged", part.episode, "tidegauge", scene.now_s)
 
 
 def _policy(scene: Scene, name: str) -> Policy | None:

@@ -14,10 +14,22 @@ Call = HttpCall | KafkaCall | ExecCall
 
 
 @dataclass(frozen=True)
+class Done:
+    """It took effect. before, after: what was changed, such as `{"replicas": 3}`; they are what `undo` goes by."""
+
+    text: str
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Intent:
     """One act, as it was written down before it is done. id: 32 hex, the same however often it is asked for.
 
-    labels: of the alert that it is for, hostile text. value: the metric's value at the time, None where unknown.
+    target: what is acted on, made of the remedy's `target` by `naming.filled`, so plain text. labels: of the alert that
+    it is for, hostile text: use `naming.filled` on them too. value: the metric's value at the time, None where unknown.
+    may_lower: False while a critical incident is open on the service; then nothing may become less, and what would
+    raises Refused. earlier: (Unix seconds, what came of it) of this remedy's acts on this target, oldest first.
     """
 
     id: str
@@ -27,15 +39,8 @@ class Intent:
     value: float | None
     now_s: float
     is_dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class Done:
-    """It took effect. before, after: what was changed, such as `{"replicas": 3}`; they are what `undo` goes by."""
-
-    text: str
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
+    may_lower: bool = True
+    earlier: tuple[tuple[float, Done], ...] = ()
 
 
 @dataclass(frozen=True)

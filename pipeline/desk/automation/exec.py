@@ -1,9 +1,9 @@
 """Runs a program for a remedy: no shell, nothing inherited, and nothing of it left when its time is up.
 
-It runs in a session of its own. At the time limit, when the desk ends, and also after it has ended by itself, whatever is
-left of its process group is killed, and so are descendants that left the group, as far as they can be found by then. What
-shall live on is systemd's business. Output is read through a pipe of our own: with asyncio's, a grandchild that holds it
-open keeps everybody waiting.
+It runs in a session of its own. At the time limit, when the desk ends, and also after it has ended by itself, what is
+left of its process group is killed; at the time limit also descendants that have left the group, as far as they can be
+found. What shall live on is systemd's business. Output is read through a pipe of our own: with asyncio's, a grandchild
+that holds it open keeps everybody waiting.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 import psutil
 import structlog
@@ -59,7 +60,7 @@ async def run(call: ExecCall, grace_s: float = TERM_GRACE_S) -> Reply:
 
 async def _started(call: ExecCall, write_end: int) -> asyncio.subprocess.Process:
     """Raises Refused."""
-    if not call.argv or not os.path.isabs(call.argv[0]):
+    if not call.argv or not PurePosixPath(call.argv[0]).is_absolute():
         raise Refused(f"not the whole path of a program: {call.argv[:1]}")
     texts = [*call.argv, call.folder, *call.env, *call.env.values()]
     if any("\0" in text for text in texts) or any("=" in name or not name for name in call.env):

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from incidents.remedies.base import Call
-from pipeline.desk.automation import exec
+from pipeline.desk.automation import exec as programs
 from pipeline.desk.senders import Senders
 from schemas.calls import ExecCall, Reply
 from schemas.desk import Integration
@@ -18,7 +18,7 @@ class Maker:
     async def make(self, remedy: str, kind: str, settings: BaseModel, call: Call) -> Reply:
         """remedy: its name, once in the config. Raises Retry where nothing came back, Refused where nothing will."""
         if isinstance(call, ExecCall):
-            return await exec.run(call)
+            return await programs.run(call)
         # What connections are made of is the same for all who are spoken to.
         known_as = Integration(f"automation/{remedy}", kind, 0, settings, send_resolved=False)
         return await self._senders.make(known_as, call)

@@ -14,12 +14,24 @@ Call = HttpCall | KafkaCall | ExecCall
 
 
 @dataclass(frozen=True)
+class Done:
+    """It took effect. before, after: what was changed, such as `{"replicas": 3}`; they are what `undo` goes by."""
+
+    text: str
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Intent:
     """One act, as it was written down before it is done. id: 32 hex, the same however often it is asked for.
 
-    labels: of the alert that it is for, hostile text. value: the metric's value at the time, None where unknown.
-    plan: `after` of the dry run that was made and written down right before, empty where there was none. It is what
-    `verify` goes by where an act's goal depends on what was found (`step: 2`).
+    target: what is acted on, plain text, as `Remedy.target` or a template of the config makes it. labels: of the alert
+    that it is for, hostile text: they reach an act by `labels.LabelSettings.value` only. value: the metric's value at the
+    time, None where unknown. may_lower: False while a critical incident is open on the service; then nothing may become
+    less, and what would raises Refused. earlier: (Unix seconds, what came of it) of this remedy's acts on this target,
+    oldest first. plan: `after` of the dry run that was made and written down right before, empty where there was none; it
+    is what `verify` goes by where an act's goal depends on what was found (`step: 2`).
     """
 
     id: str
@@ -29,16 +41,9 @@ class Intent:
     value: float | None
     now_s: float
     is_dry_run: bool = False
+    may_lower: bool = True
+    earlier: tuple[tuple[float, Done], ...] = ()
     plan: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Done:
-    """It took effect. before, after: what was changed, such as `{"replicas": 3}`; they are what `undo` goes by."""
-
-    text: str
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from incidents.remedies.base import Context, Intent
-from incidents.remedies.labels import LabelSettings
+from incidents.remedies.labels import LabelSettings, is_label
 from incidents.remedies.wire import json_body, json_object, said
 from schemas.calls import HttpCall, Refused, Reply, Retry
 from schemas.config.errors import shown
@@ -44,9 +44,9 @@ class KubernetesSettings(LabelSettings):
     ca_file: str | None = Field(
         default=None, min_length=1, description="Certificates of authorities to trust. In the cluster: the pod's own."
     )
-    namespace: str = Field(min_length=1, description="Namespace, or `${label:NAME}`.")
-    deployment: str | None = Field(default=None, min_length=1, description="Deployment, or `${label:NAME}`.")
-    stateful_set: str | None = Field(default=None, min_length=1, description="StatefulSet, or `${label:NAME}`.")
+    namespace: str = Field(min_length=1, description="Namespace, or `{label}`.")
+    deployment: str | None = Field(default=None, min_length=1, description="Deployment, or `{label}`.")
+    stateful_set: str | None = Field(default=None, min_length=1, description="StatefulSet, or `{label}`.")
     timeout_s: Duration = Field(
         default=10.0, gt=0, le=120, validation_alias="timeout", description="How long a call may take."
     )
@@ -58,8 +58,9 @@ class KubernetesSettings(LabelSettings):
             raise ValueError("needs either deployment or stateful_set")
         if self.token is not None and self.token_file is not None:
             raise ValueError("has both token and token_file; keep one")
+        self.check_labels([self.namespace, *given])
         for text in (self.namespace, *given):
-            if not self.label_names([text]) and not is_name(text):
+            if not is_label(text) and not is_name(text):
                 raise ValueError(f"not a name in Kubernetes: {shown(text)}; write small letters, digits and -")
         address = urlsplit(self.api)
         if address.scheme == "http" and self._has_token and address.hostname not in ("127.0.0.1", "localhost", "::1"):

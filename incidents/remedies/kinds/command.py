@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from incidents.remedies.base import Context, Conversation, Done, Intent, Remedy
-from incidents.remedies.labels import LabelSettings
+from incidents.remedies.labels import LabelSettings, is_label
 from incidents.remedies.wire import revealed, said
 from schemas.calls import ExecCall, Refused, Reply, Retry
 from schemas.config.errors import shown
@@ -42,9 +42,7 @@ Argv = Annotated[tuple[str, ...], Field(min_length=1, max_length=100), AfterVali
 class CommandSettings(LabelSettings):
     """A program that is run without a shell, with no environment but what stands here."""
 
-    argv: Argv = Field(
-        description="Program, by its whole path, and arguments. `${label:NAME}` may be a whole argument."
-    )
+    argv: Argv = Field(description="Program, by its whole path, and arguments. `{label}` may be a whole argument.")
     verify: Argv | None = Field(
         default=None, description="Says after a crash whether it took effect: exit 0 yes, 1 no, other: nobody knows."
     )
@@ -64,9 +62,7 @@ class CommandSettings(LabelSettings):
 
     @model_validator(mode="after")
     def _labels_are_allowed_for(self) -> "CommandSettings":
-        if "${" in self.argv[0]:
-            raise ValueError("the program itself can't come from a label")
-        self.label_names([*self.argv, *(self.verify or ()), *(self.undo or ()), *self.env.values()])
+        self.check_labels([*self.argv, *(self.verify or ()), *(self.undo or ()), *self.env.values()])
         return self
 
 
@@ -80,7 +76,7 @@ class Command(Remedy):
 
     def target(self, labels: Mapping[str, str]) -> str:
         """The program, and what labels make of its arguments."""
-        named = [self.settings.value(each, labels) for each in self.settings.argv[1:] if each.startswith("${")]
+        named = [self.settings.value(each, labels) for each in self.settings.argv[1:] if is_label(each)]
         return " ".join([PurePosixPath(self.settings.argv[0]).name, *named])
 
     def act(self, intent: Intent, context: Context) -> Conversation:

@@ -15,9 +15,9 @@ class KafkaSettings(LabelSettings):
     """A topic of the Kafka that `kafka` names."""
 
     topic: Topic = Field(description="Topic to write.")
-    key: str = Field(min_length=1, description="Key of the record, and what is acted on; may be `${label:NAME}`.")
+    key: str = Field(min_length=1, description="Key of the record, and what is acted on; may be `{label}`.")
     payload: dict[str, str] = Field(
-        default_factory=dict, max_length=50, description="Further keys of the value; each may be `${label:NAME}`."
+        default_factory=dict, max_length=50, description="Further keys of the value; each may be `{label}`."
     )
     has_undo: bool = Field(
         default=False,
@@ -27,7 +27,7 @@ class KafkaSettings(LabelSettings):
 
     @model_validator(mode="after")
     def _labels_are_allowed_for(self) -> "KafkaSettings":
-        self.label_names([self.key, *self.payload.values()])
+        self.check_labels([self.key, *self.payload.values()])
         return self
 
 

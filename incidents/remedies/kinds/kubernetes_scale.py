@@ -78,6 +78,8 @@ class KubernetesScale(Remedy):
             yield from _unowned(workload)
             current = replicas_of(scale, workload)
             goal = self._goal(current, intent) if goal is None else _anew(goal, current)
+            if goal.replicas < current:
+                _check_lower(intent, current, goal.replicas)
             if goal.replicas == current:
                 return Done(f"{workload} has {current} replicas: {goal.reason}", _count(current), _count(current))
             if intent.is_dry_run:
@@ -113,6 +115,8 @@ class KubernetesScale(Remedy):
             current = replicas_of(scale, workload)
             if current != after:
                 raise Refused(f"{workload} has {current} replicas, not {after} as we left it: left alone")
+            if before < current:
+                _check_lower(intent, current, before)
             if intent.is_dry_run:
                 return Done(f"would scale {workload} back from {after} to {before}", _count(after), _count(before))
             if (yield from _set(workload, version_of(scale), before)):
@@ -145,8 +149,10 @@ class KubernetesScale(Remedy):
         bounds = Bounds(
             replicas_min=0, replicas_max=10_000, step_up_max=settings.step_max, step_down_max=settings.step_max
         )
+        asked = [(at_s, done.after.get("replicas")) for at_s, done in intent.earlier]
+        history = [(at_s, replicas) for at_s, replicas in asked if isinstance(replicas, int)]
         try:
-            found = recommended(current, intent.value, settings.target, bounds, (), intent.now_s)
+            found = recommended(current, intent.value, settings.target, bounds, history, intent.now_s)
         except ValueError as error:
             raise Refused(str(error)) from None
         return found.replicas, found.reason
@@ -169,6 +175,12 @@ def _anew(goal: Goal, current: int) -> Goal:
     if abs(current - goal.was) >= abs(goal.replicas - goal.was) and current != goal.was:
         return Goal(current, goal.was, f"somebody else saw to it ({goal.replicas} wanted)")
     return goal
+
+
+def _check_lower(intent: Intent, current: int, replicas: int) -> None:
+    """Raises Refused."""
+    if not intent.may_lower:
+        raise Refused(f"not lowered from {current} to {replicas}: a critical incident is open on the service")
 
 
 def _set(workload: Workload, version: str, replicas: int) -> Generator[HttpCall, Reply, bool]:

@@ -25,6 +25,7 @@ class SwitchSettings(AskSettings):
 
     @model_validator(mode="after")
     def _is_a_change(self) -> "SwitchSettings":
+        self.check_labels(())
         if self.from_ == self.to:
             raise ValueError("to and from are the same; there is nothing to switch")
         return self

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from incidents.remedies.base import Context, Conversation, Done, Intent, Remedy
-from incidents.remedies.labels import LabelSettings
+from incidents.remedies.labels import LabelSettings, is_label
 from incidents.remedies.wire import said
 from schemas.calls import ExecCall, Refused, Reply, Retry
 from schemas.config.errors import shown
@@ -23,7 +23,7 @@ _RUNS = ("active", "reloading")
 class SystemdSettings(LabelSettings):
     """A unit of the machine that the desk runs on, whose user must be allowed it: by polkit, or by being root."""
 
-    unit: str = Field(min_length=1, description="Unit with its type, such as `web.service`, or `${label:NAME}`.")
+    unit: str = Field(min_length=1, description="Unit with its type, such as `web.service`, or `{label}`.")
     act: Literal["restart", "try-restart", "reload-or-restart", "start"] = Field(
         default="restart", description="What systemctl is asked for; `try-restart` starts nothing that is stopped."
     )
@@ -34,7 +34,8 @@ class SystemdSettings(LabelSettings):
 
     @model_validator(mode="after")
     def _is_a_unit(self) -> "SystemdSettings":
-        if not self.label_names([self.unit]) and not _UNIT.fullmatch(self.unit):
+        self.check_labels([self.unit])
+        if not is_label(self.unit) and not _UNIT.fullmatch(self.unit):
             raise ValueError(f"unit: not the name of a unit: {shown(self.unit)}; write for example web.service")
         return self
 

@@ -57,11 +57,11 @@ class WebhookSettings(AskSettings):
 
     url: SecretAddress = Field(description="The address. It is called as it stands: no label becomes a part of it.")
     name: str = Field(
-        default="webhook", min_length=1, max_length=200, description="What it acts on, or `${label:NAME}`: for limits."
+        default="webhook", min_length=1, max_length=200, description="What it acts on, or `{label}`: for limits."
     )
     method: Literal["POST", "PUT", "PATCH"] = Field(default="POST", description="How it is called.")
     payload: dict[str, str] = Field(
-        default_factory=dict, max_length=50, description="Further keys of the body; a value may be `${label:NAME}`."
+        default_factory=dict, max_length=50, description="Further keys of the body; a value may be `{label}`."
     )
     verify_url: SecretAddress | None = Field(
         default=None, description="Asked by GET after a crash, with the same key: 2xx it took effect, 404 it did not."
@@ -74,7 +74,7 @@ class WebhookSettings(AskSettings):
 
     @model_validator(mode="after")
     def _labels_are_allowed_for(self) -> "WebhookSettings":
-        self.label_names([self.name, *self.payload.values()])
+        self.check_labels([self.name, *self.payload.values()])
         return self
 
 

@@ -1,10 +1,11 @@
 """Which remedies are for which alerts, and on which targets: by matchers, level and the target's template."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from incidents.remedies.model import Act
 from incidents.remedies.naming import Unusable, filled
+from schemas.calls import Refused
 from schemas.levels import LEVELS, LevelName
 from schemas.response.automation import AutomationPlan, RemedyRule
 from schemas.selector import compile_regex
@@ -26,6 +27,10 @@ class Seen:
     why: str = ""
 
 
+TargetOf = Callable[[RemedyRule, Mapping[str, str]], str]
+"""What a remedy of this kind acts on, for an alert with these labels. Raises Refused."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A remedy for an alert. problem: why its target can't be touched, empty: it can."""
@@ -36,7 +41,7 @@ class Candidate:
     problem: str = ""
 
 
-def candidates(plan: AutomationPlan, alerts: Iterable[Seen]) -> list[Candidate]:
+def candidates(plan: AutomationPlan, alerts: Iterable[Seen], target_of: TargetOf) -> list[Candidate]:
     """One for each remedy and target: of several alerts the worst, then the one that was seen first."""
     best: dict[tuple[str, str, str], Candidate] = {}
     order = {rule.name: place for place, rule in enumerate(plan.remedies)}
@@ -44,7 +49,7 @@ def candidates(plan: AutomationPlan, alerts: Iterable[Seen]) -> list[Candidate]:
         for rule in plan.remedies:
             if plan.mode_of(rule) == "off" or not applies(rule, alert):
                 continue
-            found = _candidate(rule, alert)
+            found = _candidate(rule, alert, target_of)
             # Where no target can be made, alerts are told apart by themselves.
             key = rule.name, found.target, "" if found.target else alert.fingerprint
             if key not in best or _worse(alert, best[key].alert):
@@ -68,7 +73,8 @@ def is_due(last: Act | None, wanted: Candidate) -> bool:
         return False
     if last.state in _ONCE:
         return wanted.alert.first_seen_s > (last.ended_s or 0.0)
-    return wanted.alert.episode != last.episode
+    # What was dropped though its alert fires on was dropped with an incident that has been opened again.
+    return last.state == "dropped" or wanted.alert.episode != last.episode
 
 
 def newest(acts: Sequence[Act]) -> dict[tuple[str, str], Act]:
@@ -79,11 +85,13 @@ def newest(acts: Sequence[Act]) -> dict[tuple[str, str], Act]:
     return found
 
 
-def _candidate(rule: RemedyRule, alert: Seen) -> Candidate:
+def _candidate(rule: RemedyRule, alert: Seen, target_of: TargetOf) -> Candidate:
     try:
-        target = filled(rule.target, alert.labels)
+        target = filled(rule.target, alert.labels) if rule.target else target_of(rule, alert.labels)
     except Unusable as problem:
         return Candidate(rule, alert, "", str(problem))
+    except Refused as problem:
+        return Candidate(rule, alert, "", problem.reason)
     if rule.only and compile_regex(rule.only)(target.encode()) is None:
         return Candidate(rule, alert, target, f"{target} isn't among the targets that `only` lets in")
     return Candidate(rule, alert, target)

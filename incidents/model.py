@@ -22,8 +22,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: name of the config's rule that opened it, empty where a person did. detected_s: event time at which its first
     alert started. *_s of a state: when it was first reached in this life of the incident, None: not yet; re-opening
-    clears those that hold no more. acknowledged_s: the newest acknowledgement, while it holds; responded_s: the first of
-    this life, whether it holds or not. severity_by: the person who overruled it, empty: the rules. labels: those by
+    clears those that hold no more. acknowledged_s: the newest acknowledgement, while it holds; responded_s: the first
+    of this life, whether it holds or not. severity_by: the person who overruled it, empty: the rules. labels: those by
     which alerts join it. quiet_since_s: since when all its alerts are over.
     """
 
@@ -73,7 +73,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of an alert in an incident, as the desk last saw it. worst: the highest level it had.
 
-    seq: of the transition seen last. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away; it counts no more then.
+    seq: of the transition seen last. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away;
+    it counts no more then.
     """
 
     incident: int
@@ -99,6 +100,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.labels.get("alertname", self.rule)
+
+    def matchable(self) -> dict[str, str]:
+        """What matchers see: the labels, `level`, and `severity` where it has none."""
+        return {"severity": self.level, **self.labels, "level": self.level}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

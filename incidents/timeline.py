@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "joined": "an alert joined it",
     "left": "an alert left it",
     "alert": "one of its alerts changed",
+    "related": "another incident may have the same cause",
     "state": "its state changed",
     "severity": "its severity changed",
     "edited": "title, summary, service or policy changed",

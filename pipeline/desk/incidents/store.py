@@ -55,6 +55,20 @@ def listed(conn: Connection, states: Collection[State] = STATES, limit: int = 10
     return [_incident.decode(body) for body in conn.execute(asked).scalars()]
 
 
+def lately(conn: Connection, since_s: float) -> list[Incident]:
+    """Those that aren't over, and those resolved at `since_s` or later, by number."""
+    asked = select(_i.body).where(_i.state.in_(NOT_OVER) | ((_i.state == "resolved") & (_i.updated_s >= since_s)))
+    return [_incident.decode(body) for body in conn.execute(asked.order_by(_i.number)).scalars()]
+
+
+def touch(conn: Connection, fingerprints: Collection[str], now_s: float) -> None:
+    """Something about these alerts is new: whoever has them in it is looked at."""
+    for chunk in chunks(sorted(fingerprints)):
+        having = select(_p.incident).where(_p.fingerprint.in_(chunk), _p.left_s.is_(None))
+        changed = update(tables.incidents).where(_i.number.in_(having), _i.state != "closed")
+        conn.execute(changed.values(look_s=now_s))
+
+
 def due(conn: Connection, now_s: float, limit: int) -> list[int]:
     """Numbers of those that somebody has to look at, longest due first."""
     asked = select(_i.number).where(_i.look_s <= now_s).order_by(_i.look_s, _i.number).limit(limit)

@@ -18,6 +18,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint, episode, labels, level, value, why: the alert's, as they were when the act was intended.
     began_s: when it was begun, None: nothing has left the desk. undo_s: when taking it back was decided.
     took_effect: None where nobody knows. can_retry: whether another attempt may follow.
+    asks: how often it was asked in vain whether it was done.
     plan: what it will do, as a look before it says; None: nobody has looked, so nothing was done.
     text, before, after: what came of it, as the remedy tells.
     version: grows by one with each change, so that of two who change it one is refused.
@@ -52,6 +53,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     ended_s: float | None = None
     took_effect: bool | None = None
     can_retry: bool = True
+    asks: int = 0
     plan: dict[str, Any] | None = None
     text: str = ""
     before: dict[str, Any] = {}

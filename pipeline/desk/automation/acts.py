@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from incidents.remedies.lifecycle import TOUCHING, State
 from incidents.remedies.model import Act
 from pipeline.desk import tables
-from pipeline.desk.bulk import upsert
+from pipeline.desk.bulk import chunks, upsert
 
 _t = tables.acts.c
 _encode = msgspec.json.Encoder().encode
@@ -60,6 +60,15 @@ def of_incident(conn: Connection, incident: int) -> list[Act]:
     asked = select(_t.body).where(_t.incident == incident)
     found = [_decode(body) for body in conn.execute(asked).scalars()]
     return sorted(found, key=lambda act: (act.made_s, act.attempt, act.id))
+
+
+def known(conn: Connection, incidents: Collection[int]) -> set[tuple[int, str, str]]:
+    """(incident, remedy, target) of which there is one."""
+    found: set[tuple[int, str, str]] = set()
+    for chunk in chunks(sorted(incidents)):
+        asked = select(_t.incident, _t.remedy, _t.target).where(_t.incident.in_(chunk))
+        found |= {(row[0], row[1], row[2]) for row in conn.execute(asked)}
+    return found
 
 
 def in_states(conn: Connection, states: Collection[State], limit: int = 1000) -> list[Act]:

@@ -70,7 +70,7 @@ def _steps(act: Act) -> list[str]:
         )
     if act.undone:
         steps.append(act.undone)
-    elif act.reason and act.state not in ("rolled_back", "not_rolled_back"):
+    elif act.reason and act.reason not in act.text and act.state not in ("rolled_back", "not_rolled_back"):
         steps.append(act.reason)
     return steps
 

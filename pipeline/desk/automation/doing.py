@@ -129,10 +129,10 @@ class _Doing:
             found = await _drive(self._hands, rule, lambda remedy, context: remedy.verify(intent, context), _unhindered)
         match found:
             case Done(text, before, after):
-                await self._took_effect(text, before, after)
+                await self._took_effect(self._then(text), before, after)
             case Failed(reason):
                 said = f"it was not done: {reason}"
-                await self._settle("fail", reason=said, text=said, took_effect=False, can_retry=True)
+                await self._settle("fail", reason=said, text=self._then(said), took_effect=False, can_retry=True)
             case None:
                 by_s = now_s + self._verify_within_s
                 reason = "there is no way to ask whether it was done; its metric will tell"
@@ -222,6 +222,9 @@ class _Doing:
             earlier=tuple(earlier),
             plan=act.plan or {},
         )
+
+    def _then(self, text: str) -> str:
+        return f"{self._act.text}; {text}" if self._act.text else text
 
     @property
     def _verify_within_s(self) -> float:

@@ -58,10 +58,11 @@ def _look(conn: Connection, desk: Desk, now_s: float) -> _Found:
     due = [one for one in wanted if one.alert.first_seen_s + one.rule.for_s <= now_s]
     holding = store.holding(conn, [one.alert.episode for one in due])
     there = acts.known(conn, set(holding.values()))
+    open_ = {one.number for one in store.listed(conn, store.NOT_OVER) if one.number in set(holding.values())}
     new = {
         number
         for one in due
-        if (number := holding.get(one.alert.episode)) is not None and (number, one.rule.name, one.target) not in there
+        if (number := holding.get(one.alert.episode)) in open_ and (number, one.rule.name, one.target) not in there
     }
     homeless = [one for one in due if one.alert.episode not in holding]
     if homeless:
@@ -78,9 +79,7 @@ def _take(conn: Connection, desk: Desk, now_s: float) -> int:
     if found.targets != found.known:
         switch.set_wanted(conn, found.targets)
     for number in found.new:
-        incident = store.get(conn, number)
-        if incident is not None and not incident.is_over:
-            store.look_again(conn, number, now_s)
+        store.look_again(conn, number, now_s)
     is_storm = len(found.targets) > desk.response.automation.storm.count
     for one in found.homeless:
         _house(conn, desk, one, is_storm, now_s)

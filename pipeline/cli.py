@@ -16,6 +16,7 @@ from pipeline.commands import (
     doctor,
     explain,
     feedback,
+    incident,
     publish,
     receiver,
     replay,
@@ -58,6 +59,7 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
+app.add_typer(incident.app, name="incident")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(template.app, name="template")

@@ -19,6 +19,7 @@ from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
 from pipeline.desk.http import app
+from pipeline.desk.incidents.publishing import Publisher
 from pipeline.desk.latency import answer_quickly
 from pipeline.desk.metrics import Meters
 from pipeline.desk.missing import missing
@@ -63,6 +64,9 @@ class DeskProcess:
         self._feed = Feed(
             db, config.desk, config.kafka.bootstrap, config.topics.alerts, f"{config.kafka.group}-desk", now
         )
+        self._publisher = Publisher(
+            db, self._senders.kafka, config.topics.incidents, f"tidegauge/{config.kafka.group}", now
+        )
         self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
@@ -79,6 +83,7 @@ class DeskProcess:
             "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
             "courier": asyncio.create_task(self._courier.run()),
+            "incidents": asyncio.create_task(self._publisher.run()),
             "http": asyncio.create_task(server.serve([listening])),
         }
         host, port = listening.getsockname()[:2]
@@ -92,6 +97,7 @@ class DeskProcess:
         self._feed.stop()
         self._courier.stop()
         server.should_exit = True
+        parts["incidents"].cancel()  # what it hasn't published waits in the database
         await asyncio.wait({ending, *parts.values()}, timeout=_END_WITHIN_S)
         for name, task in parts.items():
             task.cancel()
@@ -135,7 +141,14 @@ class DeskProcess:
     def _server(self) -> uvicorn.Server:
         taken = Taken(self._db, self._desk, self._senders, self._now)
         made = app(
-            self._db, self._desk, self._now, courier=self._courier, taken=taken, feed=self._feed, meters=self._meters
+            self._db,
+            self._desk,
+            self._now,
+            courier=self._courier,
+            taken=taken,
+            feed=self._feed,
+            meters=self._meters,
+            publisher=self._publisher,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

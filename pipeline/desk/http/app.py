@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, ours, silences_v2, status_v2
+from pipeline.desk.http import alerts_v2, incident_acts, incidents, ours, silences_v2, status_v2
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -24,6 +24,7 @@ from schemas.desk import Desk
 
 if TYPE_CHECKING:
     from pipeline.desk.feed import Feed
+    from pipeline.desk.incidents.publishing import Publisher
 
 
 READY_WITHIN_S = 8.0
@@ -70,6 +71,19 @@ ROUTES = (
     Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
+    Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
+    Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/edit", incident_acts.post_edit, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/merge", incident_acts.post_merge, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/split", incident_acts.post_split, methods=["POST"]),
+    *(
+        Route(f"/api/desk/incidents/{{id}}/{act}", incident_acts.post_act, methods=["POST"])
+        for act in incident_acts.ACTS
+    ),
 )
 
 
@@ -82,8 +96,9 @@ def app(
     taken: Taken | None = None,
     feed: "Feed | None" = None,
     meters: Meters | None = None,
+    publisher: "Publisher | None" = None,
 ) -> Starlette:
-    """courier, taken, feed: those of this process. Raises ValueError where it would stand open."""
+    """courier, taken, feed, publisher: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -96,7 +111,7 @@ def app(
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,
     )
     meters = meters or Meters()
-    meters.register(service, feed.progress if feed is not None else None)
+    meters.register(service, feed.progress if feed is not None else None, publisher)
     made = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Guard, server=desk.server)],

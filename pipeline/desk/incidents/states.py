@@ -25,13 +25,14 @@ def attend(scene: Scene) -> float | None:
     _follow(scene)
     incident, plan = scene.incident, scene.desk.response.incidents
     if scene.parts and not scene.firing and incident.quiet_since_s is None:
-        act(scene, "quiet", "all its alerts are over")
+        is_news = incident.state in ("open", "acknowledged")
+        act(scene, "quiet", "mitigated: all its alerts are over" if is_news else "all its alerts are over")
     incident = scene.incident
-    settle_s = None if incident.quiet_since_s is None or plan.resolve_after_s is None else plan.resolve_after_s
-    if settle_s is not None and incident.quiet_since_s is not None and refusal(incident.state, "settled") is None:
-        if scene.now_s < incident.quiet_since_s + settle_s:
-            return incident.quiet_since_s + settle_s
-        act(scene, "settled", f"resolved: all its alerts have been over for {format_duration(settle_s)}")
+    quiet_s, after_s = incident.quiet_since_s, plan.resolve_after_s
+    if quiet_s is not None and after_s is not None and refusal(incident.state, "settled") is None:
+        if scene.now_s < quiet_s + after_s:
+            return quiet_s + after_s
+        act(scene, "settled", f"resolved: all its alerts have been over for {format_duration(after_s)}")
         incident = scene.incident
     if plan.close_after_s is not None and incident.resolved_s is not None and refusal(incident.state, "aged") is None:
         if scene.now_s < incident.resolved_s + plan.close_after_s:

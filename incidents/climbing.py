@@ -142,7 +142,7 @@ class _Walker:
         at_s = now_s if course.next_s is None else course.next_s
         round_, step = course.round, course.step
         yield round_, step
-        if now_s - at_s <= LATE_S:
+        if now_s - at_s <= LATE_S or course.is_held:
             return
         while True:
             step += 1
@@ -186,8 +186,12 @@ class _Walker:
             self._set(round=course.round + 1, step=0, next_s=self.facts.now_s + policy.steps[0].after_s)
             return
         why = "nobody moved" if course.paged else "it reached nobody"
+        text = f"{why}; the policy {self._name} is at its end"
+        if policy.hands_over and course.paged:
+            why = "handed over"
+            text = f"{self._name} is handed over: the policies of its receivers go on"
         self._set(stage="at_end", next_s=None, why=why)
-        self._say("end", f"{why}; the policy {self._name} is at its end")
+        self._say("end", text)
 
     def _after(self, step: int) -> float:
         return self._policy.steps[step].after_s if step < len(self._policy.steps) else 0.0

@@ -69,7 +69,7 @@ TABLE: dict[Stage, dict[Act, Rule]] = {
         "held": Rule("attended", "hold", "pages are held: {held}"),
         "acknowledged": Rule("attended", "attend", "acknowledged by {by}"),
         "mitigated": Rule("attended", "attend", "mitigated"),
-        "given_back": Rule("climbing", "restart", "its acknowledgement was taken back"),
+        "given_back": Rule("climbing", "restart", "nobody is on it any more"),
         "ack_expired": Rule("climbing", "restart", "the acknowledgement by {by} has expired"),
         "reopened": _AGAIN,
         "returned": Rule("attended", "go on", "it never stopped"),

@@ -1,6 +1,7 @@
 """Remedies on Kubernetes, over real HTTP against a server that keeps its rules."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from incidents.remedies.base import Done, Intent, Remedy
 from schemas.calls import Refused, Retry
 from tests.doubles.http import Fault
 from tests.doubles.kubernetes import ApiServer
-from tests.remedies.talk import CONTEXT, held, intent, labelled, remedy
+from tests.remedies.talk import CONTEXT, answered, held, intent, labelled, remedy
 
 PAGE = Path(__file__).parents[2] / "docs/remedies.md"
 KINDS = ("kubernetes_scale", "kubernetes_restart", "kubernetes_rollback")
@@ -120,9 +121,7 @@ def test_a_stateful_set_is_scaled_too(server: ApiServer) -> None:
 @pytest.mark.parametrize("keda", [False, True])
 def test_what_an_autoscaler_owns_is_left_to_it(server: ApiServer, keda: bool) -> None:
     server.add_hpa("keda-hpa-web" if keda else "web", "web", keda=keda)
-    with pytest.raises(
-        Refused, match=r"ScaledObject/web of KEDA" if keda else r"HorizontalPodAutoscaler web looks after"
-    ):
+    with pytest.raises(Refused, match="ScaledObject/web" if keda else "HorizontalPodAutoscaler web"):
         act(on(server, "kubernetes_scale"))
     assert server.writes == []
 
@@ -205,31 +204,30 @@ def test_an_autoscaler_that_comes_meanwhile_is_seen(server: ApiServer) -> None:
 _MEANWHILE = st.lists(st.one_of(st.none(), st.just("touch"), st.integers(0, 12)), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(_MEANWHILE, st.integers(0, 12), st.integers(-4, 4).filter(bool), st.integers(0, 4), st.integers(0, 8))
 def test_whatever_others_do_it_writes_only_what_it_has_read(
     meanwhile: list[int | str | None], replicas: int, step: int, low: int, wide: int
 ) -> None:
     """Every change of ours is from what was there to within the bounds, in the direction asked for, and at most one."""
     high = max(low + wide, 1)
-    with ApiServer() as server:
-        server.allow(TOKEN, RULES)
-        server.add_workload("web", replicas)
-        one = on(server, "kubernetes_scale", step=step, min=low, max=high)
-        server.meanwhile = [_what(server, each) for each in meanwhile]
-        done = None
-        try:
-            done = act(one)
-        except Refused as refused:
-            assert refused.reason
-        ours = [change for change in server.changes if change.startswith("tidegauge")]
-        assert len(ours) <= 1
-        if ours:
-            before, after = (int(word) for word in ours[0].split() if word.isdigit())
-            assert low <= after <= high
-            assert (after - before) * step > 0
-            assert done is not None
-            assert (done.before, done.after) == ({"replicas": before}, {"replicas": after})
+    server = ApiServer()
+    server.allow(TOKEN, RULES)
+    server.add_workload("web", replicas)
+    given = {"api": "http://127.0.0.1", "token": TOKEN, "namespace": "shop", "deployment": "web"}
+    one = remedy("kubernetes_scale", step=step, min=low, max=high, **given)
+    server.meanwhile = [_what(server, each) for each in meanwhile]
+    done = None
+    with suppress(Refused):
+        done = answered(server, one.act(intent(), CONTEXT), TOKEN)
+    ours = [change for change in server.changes if change.startswith("tidegauge")]
+    assert len(ours) <= 1
+    if ours:
+        before, after = (int(word) for word in ours[0].split() if word.isdigit())
+        assert low <= after <= high
+        assert (after - before) * step > 0
+        assert done is not None
+        assert (done.before, done.after) == ({"replicas": before}, {"replicas": after})
 
 
 def _what(server: ApiServer, each: int | str | None) -> Callable[[], None] | None:
@@ -243,7 +241,7 @@ def _what(server: ApiServer, each: int | str | None) -> Callable[[], None] | Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_token_that_is_not_known_is_refused(server: ApiServer, kind: str) -> None:
-    with pytest.raises(Refused, match="401 Unauthorized.*see token in the config"):
+    with pytest.raises(Refused, match=r"401 Unauthorized.*see token in the config"):
         act(on(server, kind, token="another"))
 
 
@@ -357,7 +355,7 @@ def test_the_same_act_twice_is_done_once_and_a_crash_can_be_looked_into(server: 
 def test_a_restart_is_kubectls(server: ApiServer) -> None:
     act(on(server, "kubernetes_restart"))
     annotations = server.workload("web")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["kubectl.kubernetes.io/restartedAt"] == "2026-11-23T05:33:20Z"
+    assert annotations["kubectl.kubernetes.io/restartedAt"] == "2026-11-23T05:33:20.000Z"
     assert server.workload("web")["spec"]["template"]["metadata"]["labels"] == {"app": "web"}
 
 

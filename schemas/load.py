@@ -1,4 +1,4 @@
-"""Newest points of a watched series, as a worker tells them to whoever scales: topic `tidegauge-load`, keyed by series."""
+"""Newest points of a watched series, as a worker tells them to who scales: topic `tidegauge-load`, keyed by series."""
 
 import msgspec
 

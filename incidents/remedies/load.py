@@ -7,8 +7,8 @@ from statistics import fmean, median
 from schemas.metric import Series
 from schemas.response.scaling import Aggregate
 
-POINTS_MAX = 64
-SPACING_S = 5.0
+POINTS_MAX = 32
+SPACING_S = 10.0
 """Points of a trend that are kept, and how far apart at least: five minutes of a metric of every second."""
 _POINTS_OF_A_TREND = 4
 
@@ -37,9 +37,9 @@ class Track:
     def then(self, times_s: Sequence[float], values: Sequence[float]) -> "Track":
         """With what came since; older points than its newest are left out.
 
-        >>> track = Track(Series("m"), (0.0,), (1.0,)).then([0.0, 2.0, 4.0, 6.0, 7.0], [9.0, 2.0, 3.0, 4.0, 5.0])
+        >>> track = Track(Series("m"), (0.0,), (1.0,)).then([0.0, 2.0, 4.0, 10.0, 12.0], [9.0, 2.0, 3.0, 4.0, 5.0])
         >>> track.times_s, track.values
-        ((0.0, 6.0, 7.0), (1.0, 4.0, 5.0))
+        ((0.0, 10.0, 12.0), (1.0, 4.0, 5.0))
         """
         kept = list(zip(self.times_s, self.values, strict=True))
         for point in zip(times_s, values, strict=True):

@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import logs
 from pipeline.desk import duties, outbox
+from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.load import LoadFeed, Loads
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
@@ -63,6 +65,9 @@ class DeskProcess:
         self._feed = Feed(
             db, config.desk, config.kafka.bootstrap, config.topics.alerts, f"{config.kafka.group}-desk", now
         )
+        self._loads = Loads()
+        self._load_feed = LoadFeed(config.kafka.bootstrap, config.topics.load, self._loads, now)
+        self._is_load_told = bool(config.desk.response.automation.watched)
         self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
@@ -75,6 +80,8 @@ class DeskProcess:
         server, listening = self._server(), _listen(self._desk.server.host, self._desk.server.port)
         await asyncio.to_thread(self._prepare)
         self._feed.start()
+        if self._is_load_told:
+            self._load_feed.start()
         parts = {
             "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
@@ -90,6 +97,7 @@ class DeskProcess:
         failed = [name for name, task in parts.items() if task.done()]
         self._ending.set()
         self._feed.stop()
+        self._load_feed.stop()
         self._courier.stop()
         server.should_exit = True
         await asyncio.wait({ending, *parts.values()}, timeout=_END_WITHIN_S)
@@ -99,6 +107,8 @@ class DeskProcess:
             if isinstance(outcome, Exception):
                 log.error("a part of the desk failed", part=name, exc_info=outcome)
         await asyncio.to_thread(self._feed.join, 3.0)
+        if self._is_load_told:
+            await asyncio.to_thread(self._load_feed.join, 3.0)
         await self._senders.aclose()
         log.info("desk ends", because=f"of {', '.join(failed)}" if failed else "it was asked to")
         return 1 if failed else 0
@@ -135,7 +145,14 @@ class DeskProcess:
     def _server(self) -> uvicorn.Server:
         taken = Taken(self._db, self._desk, self._senders, self._now)
         made = app(
-            self._db, self._desk, self._now, courier=self._courier, taken=taken, feed=self._feed, meters=self._meters
+            self._db,
+            self._desk,
+            self._now,
+            courier=self._courier,
+            taken=taken,
+            advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
+            feed=self._feed,
+            meters=self._meters,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

@@ -40,6 +40,12 @@ class Settings(BaseModel):
     """Base of a detector's own settings, the keys under `params:` in a rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    of_groups: ClassVar[bool | None] = False  # whether it needs `group_by`; None: it takes a rule with and without it
+
+    @property
+    def not_of_groups(self) -> str:
+        """Why these settings judge no group, where the kind does; empty: they do."""
+        return ""
 
 
 @dataclass(frozen=True)

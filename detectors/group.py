@@ -24,7 +24,7 @@ members: 128 KiB a group by this limit. That of more is neither learned in half 
 class GroupSettings(Settings):
     """Base of a group detector's settings; by it a config knows that the kind needs `group_by`."""
 
-    of_groups: ClassVar[bool] = True
+    of_groups: ClassVar[bool | None] = True
 
 
 class GroupDetector(ABC):

@@ -152,15 +152,15 @@ class Binding:
             found.append(Found(i if chosen is None else int(chosen[i]), self, change, verdict))
         return found
 
-    def no_data(self, change: Record) -> str:
-        """Why a transition that no point made."""
+    def no_data(self, change: Record, heard: str = "") -> str:
+        """Why a transition that no point made. heard: whose point was the newest before it."""
         if self.deadlines is None:
             return f"no data for {format_duration(self.stale_after_s)}"
         silent = f"no data for {format_duration(float(change['silent_s']))}"
         return silent if change["rank"] else f"{silent}, so none is expected any more"
 
-    def back(self, change: Record) -> str:
-        """Why an alert about silence ends with a point; empty for all others."""
+    def back(self, change: Record, heard: str = "") -> str:
+        """Why an alert about silence ends with a point, which is of `heard`; empty for all others."""
         if self.deadlines is None:
             return ""
         return f"data is back after {format_duration(float(change['silent_s']))}"

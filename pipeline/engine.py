@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from alerting.lifecycle import Record
+from detectors.absent import Absent
 from detectors.base import Floats, Point, Rows, grown
 from pipeline.binding import Binding, Found
 from pipeline.control import Controls
 from pipeline.grouping import GroupBinding, GroupFound
 from pipeline.points import Points, Recent, admit, predecessors, remember
+from pipeline.sets import SetBinding
+from pipeline.silent_sets import SetFound, SilentSets
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
-from schemas.config import Limits, Rule
+from schemas.config import PLACE_LABELS, Limits, Rule
 from schemas.control import Control
-from schemas.metric import Series
+from schemas.metric import Labels, Series
 
 
 @dataclass(frozen=True)
@@ -41,33 +44,42 @@ class Batch:
 class Engine:
     """The rules, and what the shards of one process share."""
 
-    def __init__(self, rules: Sequence[Rule], limits: Limits) -> None:
+    def __init__(self, rules: Sequence[Rule], limits: Limits, inputs: int = 1) -> None:
+        """inputs: topics that are read."""
         self.rules = tuple(rules)
         self.limits = limits
         self.series_count = 0
+        self._inputs = inputs
 
-    def shard(self, partitions: int = 1) -> "Shard":
+    def shard(self, partitions: int = 1, topic: str = "", partition: int = 0) -> "Shard":
         """partitions: of the topic, which share the rules' budgets."""
-        return Shard(self, partitions)
+        place: Labels = ((PLACE_LABELS[0], topic),) if self._inputs > 1 and topic else ()
+        place += ((PLACE_LABELS[1], str(partition)),) if partitions > 1 else ()
+        return Shard(self, partitions, place)
 
 
 class Shard:
     """The state of one partition."""
 
-    def __init__(self, engine: Engine, partitions: int) -> None:
+    def __init__(self, engine: Engine, partitions: int, place: Labels) -> None:
+        """place: labels that tell alerts about the silence of this partition from those of others."""
         self._engine = engine
         self.series: list[Series] = []
         told = engine.limits.idle_after_s, partitions
-        self.bindings = [
-            Binding(rule, *told) if rule.group_by is None else GroupBinding(self.series, rule, *told)
-            for rule in engine.rules
-        ]
+        self.bindings = [self._bind(rule, place, *told) for rule in engine.rules]
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
         self.controls = Controls()
         self.counts: Counter[str] = Counter()
+
+    def _bind(self, rule: Rule, place: Labels, idle_after_s: float, partitions: int) -> Binding:
+        if rule.group_by is None:
+            return Binding(rule, idle_after_s, partitions)
+        if any(spec.kind == Absent.kind for spec in rule.detectors):
+            return SilentSets(self.series, place, rule, idle_after_s, partitions)
+        return GroupBinding(self.series, (), rule, idle_after_s, partitions)
 
     def reserve(self, series: int, rows: Mapping[str, int]) -> None:
         """Room for that many series, rows by rule, and a quarter more: growing by and by copies all again and again."""
@@ -148,6 +160,7 @@ class Shard:
             self.counts.update(binding.take_held_back())
             if isinstance(binding, GroupBinding):
                 self.counts[f"group_late:{binding.rule.name}"] = binding.late
+            if isinstance(binding, SetBinding):
                 for reason, count in binding.skipped.items():
                     self.counts[f"group_skipped:{binding.rule.name}:{reason}"] = count
         events = self._events(found, points, batch, kept) if found else []
@@ -177,11 +190,10 @@ class Shard:
                 events += [self._group_event(item, None) for item in closed if isinstance(item, GroupFound)]
             for change in binding.advance(now_s, self.last_t):
                 row = int(change["row"])
-                if isinstance(binding, GroupBinding):
-                    times, values = binding.recent.before(row)
-                else:
-                    times, values = self.recent.before(int(binding.series_of[row]))
-                events.append(self._event(binding, change, None, Evidence(times, values), None))
+                series = int(binding.series_of[row])
+                points = binding.recent.before(row) if isinstance(binding, GroupBinding) else self.recent.before(series)
+                heard = str(self.series[series])
+                events.append(self._event(binding, change, None, Evidence(*points), None, heard))
         return events
 
     def _events(self, found: list[Found], points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
@@ -193,13 +205,14 @@ class Shard:
             if isinstance(item, GroupFound):
                 events.append(self._group_event(item, _source(batch, kept, item.at)))
                 continue
-            if item.change["silent"]:
-                evidence = self.recent.evidence(series, int(before[item.at]), points, before)
-                events.append(self._event(item.binding, item.change, None, evidence, None))
-                continue
-            point = _point(float(points.x[item.at]), item)
-            evidence = self.recent.evidence(series, item.at, points, before)
-            events.append(self._event(item.binding, item.change, point, evidence, _source(batch, kept, item.at)))
+            newest = int(before[item.at]) if item.change["silent"] else item.at
+            if isinstance(item, SetFound):
+                series, newest = item.series, item.newest
+            evidence, heard = self.recent.evidence(series, newest, points, before), str(self.series[series])
+            point, source = None, None
+            if not item.change["silent"]:
+                point, source = _point(float(points.x[item.at]), item), _source(batch, kept, item.at)
+            events.append(self._event(item.binding, item.change, point, evidence, source, heard))
         return events
 
     def _group_event(self, item: GroupFound, source: Source | None) -> AlertEvent:
@@ -209,8 +222,15 @@ class Shard:
         return self._event(item.binding, item.change, point, item.evidence, source)
 
     def _event(
-        self, binding: Binding, change: Record, point: Point | None, evidence: Evidence, source: Source | None
+        self,
+        binding: Binding,
+        change: Record,
+        point: Point | None,
+        evidence: Evidence,
+        source: Source | None,
+        heard: str = "",
     ) -> AlertEvent:
+        """heard: the series whose point is the newest of `evidence`."""
         rule, level, rank = binding.rule, binding.level_of(change), int(change["rank"])
         detector = binding.detectors[level.detector]
         self.counts[f"transition:{rule.name}:{rank}"] += 1
@@ -227,13 +247,19 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, binding.why(change, point, level), binding.back(change), detector.explains_end(point))
+            Cause(
+                point,
+                level,
+                binding.why(change, point, level),
+                binding.back(change, heard),
+                detector.explains_end(point),
+            )
             if point
-            else binding.no_data(change),
+            else binding.no_data(change, heard),
         )
 
     def _series_of(self, binding: Binding, row: int) -> Series:
-        return binding.groups[row] if isinstance(binding, GroupBinding) else self.series[binding.series_of[row]]
+        return binding.groups[row] if isinstance(binding, SetBinding) else self.series[binding.series_of[row]]
 
     def _grow(self, capacity: int) -> None:
         last_t = np.full(capacity, np.nan)

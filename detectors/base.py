@@ -102,6 +102,11 @@ class Detector(ABC):
         """
         return False
 
+    @property
+    def heeds_people(self) -> bool:
+        """Whether it learns from any verdict."""
+        return type(self).feedback is not Detector.feedback
+
     def explains_end(self, point: Point) -> bool:
         """Whether `why` says best why an alert ends at this point; else it is told as a value that is back."""
         return self.tells_ends

@@ -66,6 +66,15 @@ class GroupDetector(ABC):
         VERDICT, written, in the unit of `value`. A row that can't be judged scores 0.
         """
 
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """A person's word on the group's newest row, as `Detector.feedback`."""
+        return False
+
+    @property
+    def failure_count(self) -> int:
+        """As in Detector."""
+        return 0
+
     @abstractmethod
     def why(self, point: Point) -> str:
         """One clause for a person, as `Detector.why`; `point.members` has the members' names."""
@@ -103,6 +112,17 @@ class Seat(Detector):
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         self.values = np.full(len(rows), np.nan)
         self.detector.update(rows, fresh, t, self.given, self.values, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        return self.detector.feedback(row, verdict, undo)
+
+    @property
+    def heeds_people(self) -> bool:
+        return type(self.detector).feedback is not GroupDetector.feedback
+
+    @property
+    def failure_count(self) -> int:
+        return self.detector.failure_count
 
     def why(self, point: Point) -> str:
         return self.detector.why(point)

@@ -168,7 +168,10 @@ class Binding:
     def feedback(self, series: int, verdict: str, undo: bool) -> bool:
         """A person's word, to each detector of the rule. False: none learns from it, or the rule has no such series."""
         row = int(self.row_of[series])
-        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors] if row >= 0 else []
+        return row >= 0 and self.feedback_of_row(row, verdict, undo)
+
+    def feedback_of_row(self, row: int, verdict: str, undo: bool) -> bool:
+        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors]
         return any(heeded)
 
     def silent(self, now_s: float, last_t: Floats) -> Rows:

@@ -7,6 +7,7 @@ compiled loops, so the answer is the same wherever the batches were cut. Only tr
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from alerting.lifecycle import Record
 from detectors.absent import Absent
 from detectors.base import Floats, Point, Rows, grown
 from pipeline.binding import Binding, Found
-from pipeline.control import Controls
+from pipeline.control import Controls, Name, Place
 from pipeline.grouping import GroupBinding, GroupFound
 from pipeline.points import Points, Recent, admit, predecessors, remember
 from pipeline.sets import SetBinding
@@ -66,20 +67,21 @@ class Shard:
         self._engine = engine
         self.series: list[Series] = []
         told = engine.limits.idle_after_s, partitions
+        self.counts: Counter[str] = Counter()
+        self.controls = Controls(self.counts)
         self.bindings = [self._bind(rule, place, *told) for rule in engine.rules]
+        self._sets = {binding.rule.name: binding for binding in self.bindings if isinstance(binding, SetBinding)}
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
-        self.controls = Controls()
-        self.counts: Counter[str] = Counter()
 
     def _bind(self, rule: Rule, place: Labels, idle_after_s: float, partitions: int) -> Binding:
         if rule.group_by is None:
             return Binding(rule, idle_after_s, partitions)
         if any(spec.kind == Absent.kind for spec in rule.detectors):
             return SilentSets(self.series, place, rule, idle_after_s, partitions)
-        return GroupBinding(self.series, (), rule, idle_after_s, partitions)
+        return GroupBinding(self.controls, self.series, (), rule, idle_after_s, partitions)
 
     def reserve(self, series: int, rows: Mapping[str, int]) -> None:
         """Room for that many series, rows by rule, and a quarter more: growing by and by copies all again and again."""
@@ -106,7 +108,11 @@ class Shard:
             self._grow(max(64, 2 * index))
         for binding in self.bindings:
             if binding.rule.selector.matches(series):
+                known = binding.rows
                 binding.add(index)
+                if isinstance(binding, SetBinding) and binding.rows > known:
+                    name = binding.rule.name
+                    self.controls.seen((name, binding.groups[known]), (name, known))
         self.controls.seen(series, index)
         return index
 
@@ -114,16 +120,35 @@ class Shard:
         """None: not seen yet."""
         return self._index.get(series)
 
+    def where(self, control: Control) -> tuple[Name, Place | None]:
+        """The series, or the group where the rule is of groups, and its place; None: not seen yet."""
+        binding = self._sets.get(control.rule)
+        if binding is None:
+            return control.series, self.index_of(control.series)
+        row = binding.row_called(control.series)
+        return (control.rule, control.series), None if row is None else (control.rule, row)
+
     def admit(self, control: Control) -> bool:
         """A control that counts from here on, at the first event of its series at or after `holds_from`; before the
         first event, or in any order, it makes no difference. False: it was admitted before."""
         if control.id in self.controls:
             return False
-        index = self.index_of(control.series)
-        if index is not None and self.last_t[index] >= control.holds_from_s:
+        name, place = self.where(control)
+        if isinstance(self._sets.get(control.rule), SilentSets):
+            self.controls.heed(control, lambda: False)  # no row will ever come that it could wait for
+            return True
+        if self._newest_t(place) >= control.holds_from_s:
             self.counts["control:late"] += 1
-        self.controls.admit(control, index)
+        self.controls.admit(control, name, place)
         return True
+
+    def _newest_t(self, place: Place | None) -> float:
+        """Of the points or rows judged there; -inf or NaN before the first."""
+        if isinstance(place, int):
+            return float(self.last_t[place])
+        binding = self._sets[place[0]] if place else None
+        row = binding.open[place[1]] if place and isinstance(binding, GroupBinding) else None
+        return float(row["row_t"]) if row is not None and row["rows"] else float("-inf")
 
     def apply(self, batch: Batch) -> list[AlertEvent]:
         """Takes a batch of events; returns the transitions they make, in the order of the events."""
@@ -149,7 +174,7 @@ class Shard:
                 events += self._judge(points.part(first, at), batch, kept[first:at])
                 first = at
             for control in controls:
-                self._heed(series, control)
+                self.controls.heed(control, partial(self._tell, series, control))
         return events + self._judge(points.part(first, n), batch, kept[first:])
 
     def _judge(self, points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
@@ -168,13 +193,13 @@ class Shard:
         remember(points.series, points.t, points.x, points.fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
 
-    def _heed(self, series: int, control: Control) -> None:
-        heeded = False
-        if control.undo is False or self.controls.can_undo(control):
-            for binding in self.bindings:
-                if binding.rule.name == control.rule:
-                    heeded = binding.feedback(series, control.verdict, control.undo is not False)
-        self.counts[f"control:{self.controls.note(control, heeded)}"] += 1
+    def _tell(self, series: int, control: Control) -> bool:
+        heeded = [
+            binding.feedback(series, control.verdict, control.undo is not False)
+            for binding in self.bindings
+            if binding.rule.name == control.rule
+        ]
+        return any(heeded)
 
     def has_silent(self, now_s: float) -> bool:
         """Whether `advance` would change anything."""

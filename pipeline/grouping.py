@@ -8,6 +8,7 @@ batches are cut, and after a restart.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from alerting.lifecycle import Record
 from detectors.base import Floats, Rows, grown
 from detectors.group import MEMBERS_MAX, Seat, widened
 from pipeline.binding import Found
+from pipeline.control import Controls
 from pipeline.gathering import CELL, OPEN, close_all, gather
 from pipeline.points import Points, Recent, predecessors, remember
 from pipeline.sets import FULL, SetBinding
@@ -38,8 +40,10 @@ class GroupFound(Found):
 class GroupBinding(SetBinding):
     """Rows are groups; `series_of` a row is its first member."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, controls: Controls, *args: Any) -> None:
+        """controls: of the shard; then as SetBinding."""
         super().__init__(*args)
+        self._controls = controls
         self._summed = any(seat.detector.gathers == "sum" for seat in self.seats)
         self.members: list[list[Series]] = []
         self._member_of = np.zeros(0, np.int64)
@@ -118,7 +122,20 @@ class GroupBinding(SetBinding):
         return self._judge_rows(group[:n], closer[:n], t[:n], gap_s[:n], x[:n])
 
     def _judge_rows(self, group: Rows, closer: Rows, t: Floats, gap_s: Floats, x: Floats) -> list[Found]:
-        """Takes closed rows, as `gather` writes them, through detectors and alerts."""
+        """Takes closed rows, as `gather` writes them, through detectors and alerts; what people said of a group counts
+        before the first row at or after its time."""
+        found: list[Found] = []
+        first = 0
+        for at, row, controls in self._controls.due_rows(self.rule.name, group, closer, t):
+            part = slice(first, at)
+            found += self._judge_part(group[part], closer[part], t[part], gap_s[part], x[part])
+            first = at
+            for control in controls:
+                told = partial(self.feedback_of_row, row, control.verdict, control.undo is not False)
+                self._controls.heed(control, told)
+        return found + self._judge_part(group[first:], closer[first:], t[first:], gap_s[first:], x[first:])
+
+    def _judge_part(self, group: Rows, closer: Rows, t: Floats, gap_s: Floats, x: Floats) -> list[Found]:
         if not len(group):
             return []
         for seat in self.seats:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.lifecycle import CELL, State
-from detectors.base import Detector
 from pipeline.binding import Binding
 from pipeline.control import SavedControls
 from pipeline.engine import Shard
@@ -122,7 +121,7 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
     for one in shard.bindings:
         if isinstance(one, SilentSets):
             one.settle(shard.last_t)
-    shard.controls.restore(saved.controls, shard.index_of, forgetful)
+    shard.controls.restore(saved.controls, shard.where, forgetful)
     return ends
 
 
@@ -188,7 +187,7 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
     kept, knows, forgets = rows >= 0, False, False
     same_rows = bool(np.array_equal(rows, np.arange(len(rows))))  # then they are copied as one piece
     for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
-        learns = type(detector).feedback is not Detector.feedback
+        learns = detector.heeds_people
         if words not in old.detectors:
             forgets |= learns
             continue

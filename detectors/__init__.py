@@ -59,6 +59,18 @@ LEVELS_ON: dict[str, Literal["score", "value", "silence"]] = {
     **{kind: detector.levels_on for kind, detector in GROUP_KINDS.items()},
 }
 
+_NOT_NORMAL = {"ramp", "flatline", "spread", "gap"}  # they expect no level that could be learned anew
+
+
+def heeded(kind: str) -> frozenset[str]:
+    """Verdicts of a person that a detector of this kind learns from."""
+    groups, series = GROUP_KINDS.get(kind), KINDS.get(kind)
+    learns = series is not None and series.feedback is not Detector.feedback
+    learns |= groups is not None and groups.feedback is not GroupDetector.feedback
+    if not learns:
+        return frozenset()
+    return frozenset({"noise", "missed"} if kind in _NOT_NORMAL else {"noise", "normal", "missed"})
+
 
 def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
     """A detector of a rule. params: what the config read, an instance of the kind's own `Params`. One of groups comes

@@ -10,7 +10,7 @@ import typer
 from detectors import PARAMS
 from pipeline.config import notifiers
 from schemas.config import config_schema
-from schemas.export import alert_schema, dead_letter_schema, metric_schema
+from schemas.export import alert_schema, control_schema, dead_letter_schema, metric_schema
 
 
 class Name(StrEnum):
@@ -18,6 +18,7 @@ class Name(StrEnum):
     alert = "alert"
     config = "config"
     dead_letter = "dead-letter"
+    control = "control"
 
 
 _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
@@ -25,6 +26,7 @@ _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
     Name.alert: alert_schema,
     Name.config: lambda: config_schema(PARAMS, notifiers()),
     Name.dead_letter: dead_letter_schema,
+    Name.control: control_schema,
 }
 
 

@@ -19,6 +19,7 @@ from detectors.multivariate import Multivariate
 from detectors.ramp import Ramp
 from detectors.range import Range
 from detectors.rate_of_change import RateOfChange
+from detectors.river_group import RiverGroup
 from detectors.river_model import River
 from detectors.spread import Spread
 from detectors.threshold import Threshold
@@ -47,8 +48,9 @@ KINDS: dict[str, type[Detector]] = {
 GROUP_KINDS: dict[str, type[GroupDetector]] = {
     "multivariate": Multivariate,
     "burn_rate": BurnRate,
+    "river": RiverGroup,
 }
-"""The same for rules with `group_by`."""
+"""The same for rules with `group_by`. A kind of both has the same settings in both."""
 
 PARAMS: dict[str, type[Settings]] = {
     **{kind: detector.Params for kind, detector in KINDS.items()},
@@ -72,10 +74,10 @@ def heeded(kind: str) -> frozenset[str]:
     return frozenset({"noise", "missed"} if kind in _NOT_NORMAL else {"noise", "normal", "missed"})
 
 
-def make(kind: str, params: BaseModel, borders: tuple[Border, ...]) -> Detector:
-    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`. One of groups comes
-    in a `Seat`."""
-    if kind in GROUP_KINDS:
+def make(kind: str, params: BaseModel, borders: tuple[Border, ...], grouped: bool = False) -> Detector:
+    """A detector of a rule. params: what the config read, an instance of the kind's own `Params`. grouped: the rule has
+    `group_by`; one of groups comes in a `Seat`."""
+    if kind in GROUP_KINDS and (grouped or kind not in KINDS):
         return Seat(make_group(kind, params, borders))
     if not isinstance(params, KINDS[kind].Params):
         raise TypeError(f"{kind} takes {KINDS[kind].Params.__name__}, got {type(params).__name__}")

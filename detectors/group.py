@@ -35,7 +35,7 @@ class GroupDetector(ABC):
     slow_axes: ClassVar[Mapping[str, int]] = {}  # as in Detector
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     tells_ends: ClassVar[bool] = False
-    Params: ClassVar[type[GroupSettings]]
+    Params: ClassVar[type[Settings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
         """`borders` of the rule's levels that use this detector, mildest first."""

@@ -22,7 +22,7 @@ from pydantic import Field
 from detectors import profile
 from detectors.base import VALUE_MAX, Flags, Floats, Point, Records, Rows, Settings
 from detectors.group import GroupDetector, GroupSettings, unpacked, widened
-from detectors.joint import START_ROWS, factor, learn_joint, squared_distance
+from detectors.joint import START_ROWS, factor, learn_joint, named, squared_distance
 from detectors.pulse import PULSE_FIELDS, pulse
 from detectors.tail import SURE_VERDICTS, TAIL_FIELDS, judge_tail, learn_tail, tail_ready, verdict_factor
 from schemas.compiled import compiled
@@ -79,7 +79,6 @@ NOISE = 1e-6
 TINY = 1e-300
 DEVIATION_MAX = 1e6
 SIGMA = math.sqrt(math.pi / 2.0)
-NAMED = 4096.0  # as in detectors/group.py: `part` holds the numbers of up to three members, plus one, to this base
 
 
 class Params(GroupSettings):
@@ -112,7 +111,7 @@ class Multivariate(GroupDetector):
     kind: ClassVar[str] = "multivariate"
     version: ClassVar[int] = 2
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 2}  # one bin of the day changes at a time
-    Params: ClassVar[type[GroupSettings]] = Params
+    Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
         super().__init__(params, borders)
@@ -292,7 +291,7 @@ def _step(
         # The fast levels follow a fault that lasts; the slow ones tell how long it does.
         off = (away - s.away) / (SIGMA * s.away_spread + NOISE)
         v.deviation = min(max(off, CALM * ratio), DEVIATION_MAX)
-        v.part = _named(odd)
+        v.part = named(odd)
     if surprise > TINY:
         learn_tail(s, row, surprise, True)
     if s.factored > 0.0 and far > TINY:
@@ -349,23 +348,3 @@ def _member(
     m.slow += a * bounded_slow
     profile.learn(bins[here], m.period, x - m.slow - season, ERROR_MAX * m.error_slow, 0.0)
     m.rows, m.t = row + 1.0, t
-
-
-@compiled
-def _named(odd: Floats) -> float:
-    """The three members that are oddest, those of less than half the first's oddity left out."""
-    part, scale, first, before, last = 0.0, 1.0, 0.0, math.inf, -1
-    for _ in range(3):
-        best = -1
-        for j in range(len(odd)):
-            over = odd[j] < before or (odd[j] == before and j > last)
-            if odd[j] > 0.0 and over and (best < 0 or odd[j] > odd[best]):
-                best = j
-        if best < 0 or odd[best] < 0.5 * first:
-            break
-        if first == 0.0:
-            first = odd[best]
-        before, last = odd[best], best
-        part += scale * (best + 1.0)
-        scale *= NAMED
-    return part

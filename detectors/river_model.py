@@ -1,4 +1,5 @@
 """An online model of river's `anomaly` or `drift` module, one per series, its score brought to our border 1.0.
+`river_group.py` has it of groups.
 
 Knows river's API (`score_one`, `learn_one`; `update`, `drift_detected`) and nothing of its models' insides. river's
 scores mean something else in every model; the episode tail (`tail.py`) learns for each series how high they usually
@@ -42,7 +43,12 @@ STATE = np.dtype(
 FEATURE = "value"  # the one feature a model sees
 WRAPPERS = ("QuantileFilter", "ThresholdFilter")  # need another model as an argument: our tail does their work
 PLACEHOLDERS = ("DummyDriftDetector", "NoDrift")  # of river.drift: look at no value
-RISE, PROBABILITY, MASS, DRIFT = 0, 1, 2, 3  # what a raw score is, see `_surprise`; DRIFT: 1 where the model says drift
+RISE, PROBABILITY, MASS, DRIFT = (
+    0,
+    1,
+    2,
+    3,
+)  # of a raw score: `surprise_of`; DRIFT: 1 where the model says drift
 READ_AS = {"GaussianScorer": PROBABILITY, "PredictiveAnomalyDetection": PROBABILITY, "HalfSpaceTrees": MASS}
 UNIT_RANGE = ("HalfSpaceTrees", "OneClassSVM")  # expect features in 0..1
 START_ROWS = 30.0  # rows before learning of levels is bounded
@@ -88,6 +94,10 @@ def _model_class(name: str) -> Any:
     return getattr(_drift() if _of_drift(name) else _anomaly(), name)
 
 
+def _takes_one(name: str) -> bool:
+    return _of_drift(name) or issubclass(_model_class(name), _bases().SupervisedAnomalyDetector)
+
+
 def judge_features(model: Any, features: Mapping[str, float]) -> float:
     """The model's raw score of these features, which it then learns. A drift model's is 1.0 where it says drift.
 
@@ -114,8 +124,19 @@ def judge_features(model: Any, features: Mapping[str, float]) -> float:
     return raw
 
 
+def judge_safely(model: Any, features: Mapping[str, float]) -> float:
+    """The same; NaN where the model failed, for the caller to count."""
+    try:
+        raw = judge_features(model, features)
+    except Exception:  # a foreign model: whatever it raises must not stop the other series
+        return math.nan
+    return raw if math.isfinite(raw) else math.nan
+
+
 class Params(Settings):
     """Settings of `river`."""
+
+    of_groups: ClassVar[bool | None] = None
 
     model: str = Field(description="A model of river.anomaly or river.drift, such as HalfSpaceTrees or KSWIN.")
     args: Mapping[str, bool | int | float | str | None] = Field(
@@ -123,7 +144,8 @@ class Params(Settings):
     )
     scale: bool | None = Field(
         default=None,
-        description="Give the model level -+ 20 sigmas as 0..1. By default where the model wants that range.",
+        description="Give the model level -+ 20 sigmas as 0..1. By default where the model wants that range, and to "
+        "all members of a group.",
     )
     warm_up: int = Field(
         default=300,
@@ -160,7 +182,7 @@ class Params(Settings):
             # Many wrong values only show when the model works.
             for value in (0.0, 1.0, 0.5):
                 judge_features(model, {FEATURE: value})
-        except Exception as error:
+        except Exception as error:  # of river's own and any kind: each says that these arguments don't work
             raise ValueError(f"args: {self.model} does not work with {dict(self.args)}: {error}") from error
         return self
 
@@ -173,6 +195,18 @@ class Params(Settings):
     @property
     def scales(self) -> bool:
         return self.model in UNIT_RANGE if self.scale is None else self.scale
+
+    @property
+    def scales_group(self) -> bool:
+        """Members of one group count in many units."""
+        return self.scale is not False
+
+    @property
+    def not_of_groups(self) -> str:
+        if not _takes_one(self.model):
+            return ""
+        several = ", ".join(name for name in models() if not _takes_one(name))
+        return f"river's {self.model} takes one value; of groups judge {several}"
 
 
 class River(Detector):
@@ -246,14 +280,8 @@ class River(Detector):
 
     def _judge(self, model: Any, value: float) -> float:
         """The model's raw score of the value, which it then learns; NaN where it failed."""
-        try:
-            raw = judge_features(model, {FEATURE: value})
-        except Exception:
-            # A foreign model: whatever it raises must not stop the other series.
-            raw = math.nan
-        if not math.isfinite(raw):
-            self.failures += 1
-            return math.nan
+        raw = judge_safely(model, {FEATURE: value})
+        self.failures += math.isnan(raw)
         return raw
 
     def why(self, point: Point) -> str:
@@ -311,7 +339,7 @@ def _scaled(series: Any, k: int, x: float) -> float:
 
 
 @compiled
-def _surprise(raw: float, read_as: int, usual: float) -> float:
+def surprise_of(raw: float, read_as: int, usual: float) -> float:
     """How odd a raw score is, on a scale that does not end: a border can only be learned where something can pass it.
 
     A probability squeezes all that is far out into 0.99..1. Its logarithm gives the distances back, and turns evenly
@@ -344,7 +372,7 @@ def _calibrate(series: Any, k: int, x: float, raw: float, read_as: int, warm_up:
             if v.score >= 1.0:  # one value of a drift need not stand out
                 v.deviation = max(abs(v.deviation), HELD_FROM) * (1.0 if off >= 0.0 else -1.0)
     elif math.isfinite(raw):
-        surprise = _surprise(raw, read_as, s.usual)
+        surprise = surprise_of(raw, read_as, s.usual)
         # The first half of the warm-up is the model's own: what it says then is not what it will say.
         if s.learned >= warm_up / 2.0:
             if surprise > TINY:

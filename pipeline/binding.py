@@ -28,7 +28,9 @@ class Binding:
         self.budget = budget_of(rule.budget_a_day, partitions)
         self.held_back = np.zeros(len(HELD_BACK), np.int64)  # openings so far, not part of the state
         self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
-        self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
+        self.detectors: list[Detector] = [
+            make(d.kind, d.params, d.borders, rule.group_by is not None) for d in rule.detectors
+        ]
         self.levels = level_table(
             tuple(
                 LevelRule(

@@ -251,10 +251,7 @@ class Resolver:
         try:
             return border_of(text)
         except ValueError as error:
-            number = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*", text)
-            self._report(
-                at, f'a border needs a direction, got {shown(text)}; write "> {number[1]}"' if number else str(error)
-            )
+            self._report(at, str(error))
             return None
 
     def _clears(

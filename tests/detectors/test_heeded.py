@@ -1,5 +1,7 @@
 """What a kind is said to learn from people's verdicts is what it learns from."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -32,3 +34,14 @@ def test_of_groups(kind: str, verdict: str) -> None:
     detector = groups.make(kind, 1, 2)
     groups.run(detector, groups.one_group(rows.reshape(-1, 2)))
     assert detector.feedback(0, verdict, False) == (verdict in heeded(kind))
+
+
+def test_the_docs_say_which_kind_takes_which_verdicts() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text()
+    table = text.split("| takes | kinds |")[1].split("\n\n")[0]
+    told = {
+        kind: frozenset(re.findall(r"`(\w+)`", takes))
+        for takes, kinds in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
+        for kind in re.findall(r"`(\w+)`", kinds)
+    }
+    assert told == {kind: heeded(kind) for kind in KINDS | GROUP_KINDS}

@@ -10,6 +10,7 @@ from detectors.baseline import Baseline
 from detectors.burn_rate import BurnRate
 from detectors.changepoint import Changepoint
 from detectors.default import Default
+from detectors.default import Params as DefaultParams
 from detectors.drift import Drift
 from detectors.flatline import Flatline
 from detectors.forecast import Forecast
@@ -64,8 +65,14 @@ LEVELS_ON: dict[str, Literal["score", "value", "silence"]] = {
 _NOT_NORMAL = {"ramp", "flatline", "spread", "gap"}  # they expect no level that could be learned anew
 
 
-def heeded(kind: str) -> frozenset[str]:
-    """Verdicts of a person that a detector of this kind learns from."""
+def heeded(kind: str, params: BaseModel | None = None) -> frozenset[str]:
+    """Verdicts of a person that a detector of this kind learns from, with these settings or, if None, its defaults.
+
+    >>> sorted(heeded("gap")), sorted(heeded("default", KINDS["default"].Params(baseline=False)))
+    (['missed', 'noise'], ['noise'])
+    """
+    if isinstance(params, DefaultParams) and params.baseline is False:
+        return frozenset({"noise"})  # the others are about what is expected
     groups, series = GROUP_KINDS.get(kind), KINDS.get(kind)
     learns = series is not None and series.feedback is not Detector.feedback
     learns |= groups is not None and groups.feedback is not GroupDetector.feedback

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from math import inf, nextafter
 
+from pydantic import BaseModel
+
 from detectors import PARAMS, heeded
 from schemas.alert import AlertEvent, alert_id, rfc3339
 from schemas.config import Rule
@@ -129,16 +131,19 @@ INSTEAD = {
 """What to do where a detector learns nothing from what people say, and why it doesn't."""
 
 
-def refusal(verdict: Verdict, kinds: Iterable[str]) -> str:
+def refusal(verdict: Verdict, told: Iterable[tuple[str, BaseModel | None]]) -> str:
     """Why none of these detectors, those of one rule, learns anything from the verdict; empty: one does.
 
-    >>> refusal("noise", ["threshold", "baseline"]), refusal("normal", ["gap"])
+    told: kind and, where known, settings of each.
+
+    >>> refusal("noise", [("threshold", None), ("baseline", None)]), refusal("normal", [("gap", None)])
     ('', 'gap learns nothing from "normal"; it takes missed, noise')
     """
-    known = sorted(set(kinds))
+    detectors = list(told)
+    known = sorted({kind for kind, _ in detectors})
     if not all(kind in PARAMS for kind in known):
         return ""  # of a later program, that may know better
-    taken = set().union(*map(heeded, known))
+    taken = {verdict for kind, params in detectors for verdict in heeded(kind, params)}
     if verdict in taken:
         return ""
     who = " and ".join(known)

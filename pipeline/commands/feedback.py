@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from pydantic import BaseModel
 
 from pipeline.commands.clients import Bootstrap, assign_whole, consumer, place, read_to_end, told
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, load_desk, out
@@ -39,6 +40,7 @@ AlertsFile = Annotated[
 ControlFile = Annotated[
     Path | None, typer.Option("--control", help="Look in this file instead of in the control topic.")
 ]
+Detectors = list[tuple[str, BaseModel | None]]  # kind and, where a config says them, settings
 
 
 @app.command()
@@ -90,7 +92,7 @@ def missed(
         chosen = rule_for(named, load(said.config).rules, rule)
     except NotFound as error:
         fail(f"feedback: {error}", PROBLEMS)
-    _unless_refused("missed", chosen.name, {spec.kind for spec in chosen.detectors})
+    _unless_refused("missed", chosen.name, [(spec.kind, spec.params) for spec in chosen.detectors])
     give(
         Control(
             id=_new_id(),
@@ -165,7 +167,7 @@ def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: Said) ->
         series = series_of(event)
     except NotFound as error:
         fail(f"feedback: {error}", PROBLEMS)
-    _unless_refused(verdict, event.rule, _kinds_of(event, said))
+    _unless_refused(verdict, event.rule, _detectors_of(event, said))
     # In a file all is past: there it counts from the alert's newest transition on.
     in_file = file is not None or said.output is not None
     holds_from_s = said.holds_from_s(rfc3339_s(event.at) if in_file else None)
@@ -186,16 +188,19 @@ def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: Said) ->
     )
 
 
-def _kinds_of(event: AlertEvent, said: Said) -> set[str]:
+def _detectors_of(event: AlertEvent, said: Said) -> Detectors:
     """Of the detectors that a verdict on this alert goes to: the rule's; where no config has it, the alert's own."""
     has_config = said.config != DEFAULT_CONFIG or said.config.exists()
     rules = load_desk(said.config).rules if has_config else ()
-    return {spec.kind for rule in rules if rule.name == event.rule for spec in rule.detectors} or {event.detector}
+    found: Detectors = [
+        (spec.kind, spec.params) for rule in rules if rule.name == event.rule for spec in rule.detectors
+    ]
+    return found or [(event.detector, None)]
 
 
-def _unless_refused(verdict: Verdict, rule: str, kinds: set[str]) -> None:
+def _unless_refused(verdict: Verdict, rule: str, detectors: Detectors) -> None:
     """What a worker would only count as refused is said before it is sent."""
-    if reason := refusal(verdict, kinds):
+    if reason := refusal(verdict, detectors):
         fail(f"feedback: rule {plain(rule)}: {reason}", PROBLEMS)
 
 

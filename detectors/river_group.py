@@ -16,6 +16,7 @@ from detectors.base import VALUE_MAX, Flags, Floats, Point, Records, Rows, Setti
 from detectors.group import GroupDetector, unpacked, widened
 from detectors.joint import named
 from detectors.pulse import PULSE_FIELDS, pulse
+from detectors.river_api import Params, judge_safely
 from detectors.river_model import (
     DEVIATION_MAX,
     ERROR_MAX,
@@ -28,8 +29,6 @@ from detectors.river_model import (
     START_ROWS,
     TINY,
     WEIGHT,
-    Params,
-    judge_safely,
     surprise_of,
 )
 from detectors.tail import TAIL_FIELDS, learn_tail, tail_border, tail_ready

@@ -192,10 +192,8 @@ def _detectors_of(event: AlertEvent, said: Said) -> Detectors:
     """Of the detectors that a verdict on this alert goes to: the rule's; where no config has it, the alert's own."""
     has_config = said.config != DEFAULT_CONFIG or said.config.exists()
     rules = load_desk(said.config).rules if has_config else ()
-    found: Detectors = [
-        (spec.kind, spec.params) for rule in rules if rule.name == event.rule for spec in rule.detectors
-    ]
-    return found or [(event.detector, None)]
+    specs = [spec for rule in rules if rule.name == event.rule for spec in rule.detectors]
+    return [(spec.kind, spec.params) for spec in specs] or [(event.detector, None)]
 
 
 def _unless_refused(verdict: Verdict, rule: str, detectors: Detectors) -> None:

@@ -156,7 +156,7 @@ def test_several_alerts_are_waited_for_and_explain_says_so(db: Database) -> None
     scene.wait()
     assert len(scene.parts()) == 3
     said = [one.text for one in db.read(lambda conn: log.of(conn, episode=first.id)) if one.what == "incident"]
-    assert said[-1].startswith("INC-1 opened: 3 alerts at critical or above match rule shop")
+    assert said[-1].startswith("INC-1 opened by rule shop: 3 alerts at critical or above")
 
 
 def test_the_teams_policy_is_the_incidents(db: Database) -> None:

@@ -15,7 +15,8 @@ from incidents.model import Incident, Line
 from pipeline.desk import acks, groups, tables
 from pipeline.desk.bulk import upsert
 from pipeline.desk.hooks.wishes import Source, Wish
-from pipeline.desk.incidents import pages, people, store
+from pipeline.desk.incidents import pages, people, store, triage
+from pipeline.desk.incidents.scene import scene_of
 from schemas.desk import Desk
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,16 @@ def _of_incident(conn: Connection, desk: Desk, wish: Wish, incident: Incident, n
 
 def _role(conn: Connection, desk: Desk, wish: Wish, number: int, by: str, now_s: float) -> Outcome:
     """The first role of the config, which leads."""
-    raise NotImplementedError
+    scene = scene_of(conn, desk, number, now_s)
+    roles = triage.plan_of(scene).roles
+    if scene.incident.is_over:
+        raise Refused(f"{scene.incident.id} is {scene.incident.state}; nobody needs to lead it")
+    if not roles:
+        return Outcome("the config has no roles", number)
+    lead = roles[0]
+    is_new = triage.take_role(scene, lead, by, f"{by} took it", by=by, source=wish.source)
+    scene.save()
+    return Outcome(f"{by} is {lead.name} of {scene.incident.id}", number, is_done=is_new)
 
 
 def who(desk: Desk, wish: Wish) -> str:

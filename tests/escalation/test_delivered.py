@@ -9,7 +9,7 @@ from pipeline.desk.revival import revive
 from pipeline.desk.rounds import bundle_stale
 from tests.escalation.scene import START_S, Story, desk_of
 
-ANN = "ann/webhook[0]"
+ANN = "ann/opsgenie[0]"
 
 
 def fails(story: Story, name: str, reason: str, *, for_good: bool = False) -> None:
@@ -36,21 +36,35 @@ def test_the_timeline_says_who_has_the_page_and_who_has_not(db: Database) -> Non
     story.at(12)
     arrives(story, ANN)
     story.at(300)
-    fails(story, "bob/webhook[0]", "answered 404", for_good=True)
-    arrives(story, "war-room/webhook[0]")
+    fails(story, "bob/opsgenie[0]", "answered 404", for_good=True)
+    arrives(story, "war-room/opsgenie[0]")
     story.does(people.acknowledge, "ann")
     story.at(301)
-    arrives(story, "war-room/webhook[0]")
+    arrives(story, "war-room/opsgenie[0]")
     said = [text for text in story.told("page") if "/" in text]
     assert said == [
         f"{ANN} hasn't taken the page yet: answered 503",
         f"{ANN} has the page",
-        "bob/webhook[0] didn't get the page: answered 404",
-        "war-room/webhook[0] has the page",
-        "the page to ann/webhook[0] isn't sent any more: acknowledged by ann",  # the second
-        "the page to bob/webhook[0] isn't sent any more: acknowledged by ann",
-        "war-room/webhook[0] was told that it is acknowledged by ann",
+        "bob/opsgenie[0] didn't get the page: answered 404",
+        "war-room/opsgenie[0] has the page",
+        "the page to ann/opsgenie[0] isn't sent any more: acknowledged by ann",  # the second
+        "the page to bob/opsgenie[0] isn't sent any more: acknowledged by ann",
+        "war-room/opsgenie[0] was told that it is acknowledged by ann",
     ]
+
+
+def test_where_nobody_can_be_reached_the_next_step_comes_at_once(db: Database) -> None:
+    story = Story(db)
+    story.at(0)
+    fails(story, ANN, "answered 401", for_good=True)
+    story.at(1)
+    assert {name for name, *_ in story.due()} == {"ann/opsgenie[0]", "bob/opsgenie[0]", "war-room/opsgenie[0]"}
+    assert story.told("escalation") == [f"nobody could be reached by {ANN}: devops goes on at once"]
+    fails(story, ANN, "answered 401", for_good=True)
+    story.at(2)
+    arrives(story, "bob/opsgenie[0]")
+    story.at(600)
+    assert story.due() == [("war-room/opsgenie[0]", "tell", "firing")]
 
 
 def test_a_page_that_was_given_up_is_not_sent_after_all_once_somebody_has_it(db: Database) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from alerting.noise.silences import Silence
+from pipeline.desk import silences
 from pipeline.desk.database import Database
 from pipeline.desk.incidents import look, paging, people, store
 from schemas.desk import Maintenance
@@ -54,11 +56,11 @@ def test_an_acknowledgement_reaches_who_was_paged_and_stops_what_was_not_sent(db
     story.at(0)
     story.sends()
     story.at(300)
-    story.sends("ann/webhook[0]", "war-room/webhook[0]")  # bob's waits
+    story.sends("ann/opsgenie[0]", "war-room/opsgenie[0]")  # bob's waits
     story.does(people.acknowledge, "ann")
     story.at(301)
-    assert story.due() == [("ann/webhook[0]", *ACK), ("war-room/webhook[0]", *ACK)]
-    assert "the page to bob/webhook[0] isn't sent any more: acknowledged by ann" in story.told("page")
+    assert story.due() == [("ann/opsgenie[0]", *ACK), ("war-room/opsgenie[0]", *ACK)]
+    assert "the page to bob/opsgenie[0] isn't sent any more: acknowledged by ann" in story.told("page")
     story.sends()
     story.at(1500)
     assert story.due() == []
@@ -67,7 +69,7 @@ def test_an_acknowledgement_reaches_who_was_paged_and_stops_what_was_not_sent(db
 def test_a_page_that_is_being_sent_is_followed_by_the_acknowledgement(db: Database) -> None:
     story = Story(db)
     story.at(0)
-    (page,) = story.claimed("ann/webhook[0]")
+    (page,) = story.claimed("ann/opsgenie[0]")
     story.does(people.acknowledge, "ann")
     story.at(1)
     assert len([line for line in story.lines() if line.status == "due"]) == 2
@@ -84,7 +86,7 @@ def test_an_acknowledgement_that_expires_opens_the_incident_and_pages_from_the_f
     story.at(1801)
     assert story.incident.state == "open"
     (line,) = [line for line in story.lines() if line.status == "due"]
-    assert (line.integration, story.note(line).reason) == ("ann/webhook[0]", "taken_back")
+    assert (line.integration, story.note(line).reason) == ("ann/opsgenie[0]", "taken_back")
     assert story.told("escalation")[-1] == "devops begins again: the acknowledgement by ann has expired"
     assert whom(story.sends()) == ["ann"]
     story.at(2101)
@@ -101,7 +103,7 @@ def test_taken_back_whoever_was_told_of_it_hears_so(db: Database) -> None:
     story.sends()
     story.does(people.unacknowledge, "ann")
     story.at(70)
-    assert story.due() == [("ann/webhook[0]", *UNACK)]
+    assert story.due() == [("ann/opsgenie[0]", *UNACK)]
     story.sends()
     story.at(130)
     (line,) = [line for line in story.lines() if line.status == "due"]
@@ -113,7 +115,7 @@ def test_the_end_reaches_everybody_who_was_paged_and_nobody_else(db: Database) -
     story.at(0)
     story.sends()
     story.at(300)
-    story.sends("ann/webhook[0]", "bob/webhook[0]")
+    story.sends("ann/opsgenie[0]", "bob/opsgenie[0]")
     story.does(people.resolve, "ann")
     story.at(301)
     assert whom(story.due(), END) == ["ann", "bob"]
@@ -171,7 +173,7 @@ def test_escalated_to_a_team_its_policy_or_its_members_are_paged_with_the_reason
     story.at(11)
     (line,) = [line for line in story.lines() if line.status == "due"]
     note = story.note(line)
-    assert (line.integration, note.alerts[0].alert.why) == ("bob/webhook[0]", "scaling failed: 3 -> 5 refused")
+    assert (line.integration, note.alerts[0].alert.why) == ("bob/opsgenie[0]", "scaling failed: 3 -> 5 refused")
     assert "escalated to team:db: scaling failed: 3 -> 5 refused" in story.told("escalation")
     assert story.incident.state == "acknowledged"
 
@@ -267,6 +269,23 @@ def test_a_crash_between_any_two_writes_loses_and_doubles_nothing(db: Database) 
         story.at(seconds)
         story.at(seconds)
         assert whom(story.sends()) == expected
+
+
+def test_neither_a_silence_nor_a_storm_swallows_a_page(db: Database) -> None:
+    stories = [Story(db) for _ in range(6)]
+    silence = Silence(
+        "00000000-0000-4000-8000-000000000000",
+        Matchers.parse('alertname=~".*"'),
+        starts_at_s=START_S - 1,
+        ends_at_s=START_S + 9e5,
+        created_by="ann",
+        comment="all of it",
+        updated_at_s=START_S - 1,
+    )
+    db.write(lambda conn: silences.put(conn, silence))
+    for story in stories:
+        story.at(0)
+    assert whom(stories[0].sends()) == ["ann"] * 6
 
 
 def test_courses_are_kept_as_they_are(db: Database) -> None:

@@ -47,7 +47,7 @@ def grant(conn: Connection, desk: Desk, wish: Wish, now_s: float) -> Outcome:
     """Asked the same again it does nothing."""
     if not _is_new(conn, wish, now_s):
         return Outcome("was heard already")
-    number = _number(conn, wish)
+    number = _number(conn, wish, now_s)
     if wish.act == "nothing":
         return Outcome(wish.why, number)
     if number is None:
@@ -116,7 +116,7 @@ def who(desk: Desk, wish: Wish) -> str:
     return f"{name[:100]} ({_NAMES[wish.source]})"
 
 
-def _number(conn: Connection, wish: Wish) -> int | None:
+def _number(conn: Connection, wish: Wish, now_s: float) -> int | None:
     """The incident that was paged under this key. What PagerDuty says of a note has its own name for it alone, which
     was said with the key before."""
     if wish.source == "slack":
@@ -125,12 +125,13 @@ def _number(conn: Connection, wish: Wish) -> int | None:
         incident = store.get(conn, int(number)) if number.isdecimal() and len(number) < 10 else None
         return incident.number if incident is not None and pages.group_id(incident) == group else None
     found = pages.incident_of(conn, wish.key) if wish.key else None
-    name = f"{wish.source} {wish.ref}"[:128]
+    name = f"{wish.source} {wish.ref}"[:200]
     if found is not None and wish.ref:
-        upsert(conn, tables.state, [{"key": name, "value": str(found)}])
+        remembered = {"group_id": wish.key[:32], "integration": name, "life_s": 0.0, "updated_s": now_s}
+        upsert(conn, tables.handles, [{**remembered, "body": b"%d" % found}])
     elif found is None and wish.ref:
-        s = tables.state.c
-        known = conn.execute(select(s.value).where(s.key == name)).scalar()
+        h = tables.handles.c
+        known = conn.execute(select(h.body).where(h.integration == name)).scalar()
         found = int(known) if known is not None else None
     return found
 

@@ -1,16 +1,19 @@
 """What people do in PagerDuty, Opsgenie and Slack happens here, once, and only where it is surely theirs."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerting.notifiers import KINDS
 from alerting.notifiers.base import Call
@@ -18,6 +21,7 @@ from alerting.notifiers.wire import group_hash
 from pipeline.desk import acks, outbox
 from pipeline.desk.contexts import contexts
 from pipeline.desk.conversation import Sent, converse
+from pipeline.desk.hooks import wishes
 from pipeline.desk.http import app
 from pipeline.desk.incidents import pages, people
 from schemas.calls import HttpCall, Reply
@@ -33,6 +37,21 @@ from tests.escalation import webhooks
 from tests.escalation.scene import START_S, Story, desk_of, integration
 
 T = TypeVar("T")
+WORDS = (
+    "event",
+    "id",
+    "event_type",
+    "data",
+    "agent",
+    "incident",
+    "action",
+    "alert",
+    "alias",
+    "source",
+    "type",
+    "user",
+    "actions",
+)
 PD, SIGNING, OURS = "pd-secret-1", "slack-signing-secret", "ours-for-opsgenie"
 HOOKS = Hooks(
     pagerduty_secret=Secret("text", f"old-secret {PD}"),
@@ -391,3 +410,18 @@ def test_pagerduty_is_paged_anew_after_an_acknowledgement_was_taken_back(tmp_pat
         tell(3)
         assert [one.state for one in pager.incidents] == ["resolved", "resolved"]
         assert len({one.dedup_key for one in pager.incidents}) == 1
+
+
+@given(
+    st.binary(max_size=300)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=6),
+        max_leaves=12,
+    ).map(msgspec.json.encode)
+)
+def test_no_body_makes_a_reader_fail_otherwise_than_by_saying_so(body: bytes) -> None:
+    for read in (wishes.of_pagerduty, wishes.of_opsgenie, wishes.of_slack):
+        for given_ in (body, urlencode({"payload": body}).encode()):
+            with contextlib.suppress(msgspec.DecodeError, ValueError):
+                assert read(given_).act in get_args(wishes.Act)

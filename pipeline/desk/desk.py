@@ -156,6 +156,7 @@ class DeskProcess:
             self._now,
             courier=self._courier,
             taken=taken,
+            sender=self._senders,
             feed=self._feed,
             meters=self._meters,
             publisher=self._publisher,

@@ -27,11 +27,11 @@ class Intent:
     """One act, as it was written down before it is done. id: 32 hex, the same however often it is asked for.
 
     target: what is acted on, plain text, as `Remedy.target` or a template of the config makes it. labels: of the alert
-    that it is for, hostile text: they reach an act by `labels.LabelSettings.value` only. value: the metric's value at the
-    time, None where unknown. may_lower: False while a critical incident is open on the service; then nothing may become
-    less, and what would raises Refused. earlier: (Unix seconds, what came of it) of this remedy's acts on this target,
-    oldest first. plan: `after` of the dry run that was made and written down right before, empty where there was none; it
-    is what `verify` goes by where an act's goal depends on what was found (`step: 2`).
+    that it is for, hostile text: they reach an act by `labels.LabelSettings.value` only. value: the metric's value at
+    the time, None where unknown. may_lower: False while a critical incident is open on the service; then nothing may
+    become less, and what would raises Refused. earlier: (Unix seconds, what came of it) of this remedy's acts on this
+    target, oldest first. plan: `after` of the dry run that was made and written down right before, empty where there
+    was none; it is what `verify` goes by where an act's goal depends on what was found (`step: 2`).
     """
 
     id: str

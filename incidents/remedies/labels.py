@@ -36,8 +36,8 @@ class LabelSettings(Section):
     labels: Annotated[dict[str, str], AfterValidator(_patterns)] = Field(
         default_factory=dict,
         max_length=20,
-        description="Label -> regular expression (RE2, of the whole value) of what `{label}` may stand for. Without one: "
-        "letters, digits and `._:@-`, a letter or digit first.",
+        description="Label -> regular expression (RE2, of the whole value) of what `{label}` may stand for. Without "
+        "one: letters, digits and `._:@-`, a letter or digit first.",
     )
 
     def check_labels(self, texts: Iterable[str]) -> None:

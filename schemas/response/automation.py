@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from schemas.levels import LevelName
 from schemas.matchers import Matchers
+from schemas.response.scaling import Scaling
+from schemas.selector import Selector
 
 Mode = Literal["off", "suggest", "dry_run", "auto"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -74,11 +76,22 @@ class RemedyRule:
 
 @dataclass(frozen=True)
 class AutomationPlan:
-    """mode: the most that any remedy may do. storm: more different targets than that at once have a common cause."""
+    """mode: the most that any remedy may do. storm: more different targets than that at once have a common cause.
+
+    watch: further series, beside those of `scaling`, whose newest points the workers tell, every `load_every_s`.
+    """
 
     mode: Mode = "off"
     storm: Limit = Limit(5, 600.0)
     remedies: tuple[RemedyRule, ...] = ()
+    scaling: tuple[Scaling, ...] = ()
+    watch: tuple[Selector, ...] = ()
+    load_every_s: float = 5.0
+
+    @property
+    def watched(self) -> tuple[Selector, ...]:
+        """Series whose newest points the workers tell the desk."""
+        return (*self.watch, *(each.selector for each in self.scaling))
 
     def mode_of(self, rule: RemedyRule) -> Mode:
         return lesser(self.mode, rule.mode)

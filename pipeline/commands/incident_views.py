@@ -54,7 +54,7 @@ def details(found: dict[str, Any]) -> Iterator[RenderableType]:
     yield Text("\ntimeline", "bold")
     yield _timeline(found["timeline"])
     if found["next"]:
-        acts = ", ".join(_ACTS.get(act, act) for act in found["next"])
+        acts = "|".join(_ACTS.get(act, act) for act in found["next"])
         yield Text.assemble("\n", ("next: ", "bold"), f"tidegauge incident {acts} {found['id']}")
     alone = found["next_by_itself"]
     if alone:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, incident_acts, incidents, oncall, ours, silences_v2, status_v2
+from pipeline.desk.http import alerts_v2, incident_acts, incidents, oncall, ours, reviews, silences_v2, status_v2
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -81,6 +81,13 @@ ROUTES = (
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.get_review, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.put_review, methods=["PUT"]),
+    Route("/api/desk/incidents/{id}/review/versions", reviews.get_versions, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/actions", reviews.post_action, methods=["POST"]),
+    Route("/incidents/{id}/review", reviews.get_page, methods=["GET"]),
+    Route("/incidents/{id}/chart-{chart:int}.svg", reviews.get_chart, methods=["GET"]),
+    Route("/api/desk/figures", reviews.get_figures, methods=["GET"]),
     Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
     Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
     Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),

@@ -15,6 +15,7 @@ DeskUrl = Annotated[
     typer.Option("--desk", metavar="URL", help="The desk's address (default: desk.host and desk.port of the config)."),
 ]
 _TIMEOUT_S = 15.0
+_THERE_S = 1.0
 _SAID_CHARS_MAX = 500
 _HINTS = {401: "; put one into TIDEGAUGE_TOKEN", 403: "; ask for a token with that role"}
 
@@ -28,6 +29,13 @@ class DeskClient:
         token = os.environ.get("TIDEGAUGE_TOKEN")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
+    def is_there(self) -> bool:
+        """Whether a desk answers at all; asks for a second at most."""
+        try:
+            return httpx.get(f"{self._url}/-/healthy", timeout=_THERE_S, trust_env=False).is_success
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params=params)
 
@@ -37,6 +45,9 @@ class DeskClient:
 
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, json=body)
+
+    def put(self, path: str, body: object) -> Any:
+        return self._ask("PUT", path, json=body)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)

@@ -15,7 +15,18 @@ from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, automation, incident_acts, incidents, ours, scaling, silences_v2, status_v2
+from pipeline.desk.http import (
+    alerts_v2,
+    automation,
+    incident_acts,
+    incidents,
+    oncall,
+    ours,
+    reviews,
+    scaling,
+    silences_v2,
+    status_v2,
+)
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -82,9 +93,23 @@ ROUTES = (
     Route("/api/desk/automation/acts/{id}/reject", automation.post_reject, methods=["POST"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
+    Route("/api/desk/oncall/spans", oncall.get_spans, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.get_overrides, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.post_override, methods=["POST"]),
+    Route("/api/desk/oncall/overrides/{id}", oncall.delete_override, methods=["DELETE"]),
+    Route("/api/desk/oncall/swap", oncall.post_swap, methods=["POST"]),
+    Route("/api/desk/oncall/{name:path}.ics", oncall.get_calendar, methods=["GET"]),
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.get_review, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.put_review, methods=["PUT"]),
+    Route("/api/desk/incidents/{id}/review/versions", reviews.get_versions, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/actions", reviews.post_action, methods=["POST"]),
+    Route("/incidents/{id}/review", reviews.get_page, methods=["GET"]),
+    Route("/incidents/{id}/chart-{chart:int}.svg", reviews.get_chart, methods=["GET"]),
+    Route("/api/desk/figures", reviews.get_figures, methods=["GET"]),
     Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
     Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
     Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),

@@ -27,7 +27,7 @@ _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "F
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier, taken, advisers: None where the process delivers nothing, as in tests."""
+    """In every request's `app.state`. courier, taken, advisers: None in tests."""
 
     db: Database
     desk: Desk

@@ -115,7 +115,7 @@ def _response(
         incidents=incidents_of(ours.incidents, names, checking),
         oncall=oncall_of(ours.oncall, names, checking, machine),
         escalation=escalation_of(ours.escalation, names, checking),
-        automation=automation_of(ours.automation, remedies, times, names, checking),
+        automation=automation_of(ours.automation, remedies, names, checking),
     )
 
 

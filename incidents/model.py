@@ -22,7 +22,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: name of the config's rule that opened it, empty where a person did. detected_s: event time at which its first
     alert started. *_s of a state: when it was first reached in this life of the incident, None: not yet; re-opening
-    clears those that hold no more. severity_by: the person who overruled it, empty: the rules.
+    clears those that hold no more. acknowledged_s: the newest acknowledgement, while it holds; responded_s: the first
+    of this life, whether it holds or not. severity_by: the person who overruled it, empty: the rules. labels: those by
+    which alerts join it. quiet_since_s: since when all its alerts are over.
     """
 
     number: int
@@ -43,10 +45,12 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     updated_s: float
     acknowledged_s: float | None = None
     acknowledged_by: str = ""
+    responded_s: float | None = None
     mitigated_s: float | None = None
     resolved_s: float | None = None
     closed_s: float | None = None
     quiet_since_s: float | None = None
+    reopened_s: float | None = None
     roles: dict[str, str] = {}
     verdict: Verdict = ""
     merged_into: int | None = None
@@ -69,11 +73,13 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of an alert in an incident, as the desk last saw it. worst: the highest level it had.
 
-    starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away; it counts no more then.
+    seq: of the transition seen last. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away;
+    it counts no more then.
     """
 
     incident: int
     episode: str
+    seq: int = 0
     fingerprint: str
     labels: dict[str, str]
     annotations: dict[str, str] = {}
@@ -94,6 +100,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         return self.labels.get("alertname", self.rule)
+
+    def matchable(self) -> dict[str, str]:
+        """What matchers see: the labels, `level`, and `severity` where it has none."""
+        return {"severity": self.level, **self.labels, "level": self.level}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "joined": "an alert joined it",
     "left": "an alert left it",
     "alert": "one of its alerts changed",
+    "related": "another incident may have the same cause",
     "state": "its state changed",
     "severity": "its severity changed",
     "edited": "title, summary, service or policy changed",
@@ -55,8 +56,8 @@ def chained(incident: int, lines: Sequence[Line], seq: int, previous: str, now_s
         entry = Entry(
             incident=incident,
             seq=seq,
-            at_s=now_s if line.at_s is None else line.at_s,
-            written_s=now_s,
+            at_s=_micros(now_s if line.at_s is None else line.at_s),
+            written_s=_micros(now_s),
             what=line.what,
             text=line.text,
             by=line.by,
@@ -69,6 +70,11 @@ def chained(incident: int, lines: Sequence[Line], seq: int, previous: str, now_s
         entries.append(entry)
         seq, previous = seq + 1, entry.hash
     return entries
+
+
+def _micros(unix_s: float) -> float:
+    """As exact as RFC 3339 writes it, so that what was written can be hashed again."""
+    return round(unix_s * 1e6) / 1e6
 
 
 def digest(entry: Entry) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from pipeline.commands import (
     alerts,
+    automation,
     broker,
     check,
     completion,
@@ -16,6 +17,7 @@ from pipeline.commands import (
     doctor,
     explain,
     feedback,
+    incident,
     publish,
     receiver,
     replay,
@@ -58,7 +60,9 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
+app.add_typer(incident.app, name="incident")
 app.add_typer(feedback.app, name="feedback")
+app.add_typer(automation.app, name="automation")
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(template.app, name="template")
 

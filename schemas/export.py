@@ -14,6 +14,7 @@ from schemas.formats.base import (
     UNIT_CHARS_MAX,
 )
 from schemas.formats.native import KINDS, LABELS_KEYS, METRIC_KEYS, TIME_KEYS
+from schemas.incident import IncidentEvent, IncidentState
 
 Schema = dict[str, object]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -48,6 +49,30 @@ _ALERT_FIELDS = {
 }
 _SOURCE_FIELDS = {"topic": "Its topic.", "partition": "Its partition.", "offset": "Its offset."}
 _EVIDENCE_FIELDS = {"t": "Unix seconds.", "v": "Values in the unit of the series."}
+
+_INCIDENT_FIELDS = {
+    "schema": "Name and version of this schema.",
+    "id": "The incident, as people call it: INC-12. The record's key.",
+    "seq": "0, 1, 2, ... counts the entries of its timeline. Drop what repeats (id, seq).",
+    "what": "Kind of the entry: opened, joined, left, alert, state, severity, role, page, act, comment, ...",
+    "text": "The entry in one sentence for a person.",
+    "at": "When it was, RFC 3339 UTC: of an alert's change, event time.",
+    "written_at": "When it was written down, RFC 3339 UTC.",
+    "by": "The person, or the part of Tidegauge.",
+    "source": "Whence it is known: desk, alerts, api, slack, pagerduty, opsgenie, changes, ...",
+    "details": "What a program may want; depends on what.",
+    "previous": "Hash of the entry before; zeros for the first.",
+    "hash": "SHA-256 of the entry with the one before in it: whoever has all entries can tell that none was changed.",
+    "incident": "The incident as it stands when this is published, which may be later than the entry.",
+}
+_INCIDENT_STATE_FIELDS = {
+    "severity": "1 is the worst, 5 the least.",
+    "labels": "Labels in which its alerts agree, by which others join.",
+    "detected_at": "Event time at which its first alert started.",
+    "acknowledged_at": "The newest acknowledgement while it holds.",
+    "merged_into": "The incident that its alerts are in now, or null.",
+    "version": "Grows with each change.",
+}
 
 
 def metric_schema() -> Schema:
@@ -95,6 +120,16 @@ def alert_schema() -> Schema:
         "alert",
         "Tidegauge alert event",
         {AlertEvent: _ALERT_FIELDS, Source: _SOURCE_FIELDS, Evidence: _EVIDENCE_FIELDS},
+    )
+
+
+def incident_schema() -> Schema:
+    """An entry of an incident's timeline, as published on the incidents topic."""
+    return _exported(
+        IncidentEvent,
+        "incident",
+        "Tidegauge incident event",
+        {IncidentEvent: _INCIDENT_FIELDS, IncidentState: _INCIDENT_STATE_FIELDS},
     )
 
 

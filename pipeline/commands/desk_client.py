@@ -31,6 +31,10 @@ class DeskClient:
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params=params)
 
+    def text(self, path: str, **params: Any) -> str:
+        """The answer as it came."""
+        return self._answer("GET", path, params=params).text
+
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, json=body)
 
@@ -38,6 +42,10 @@ class DeskClient:
         return self._ask("DELETE", path)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._answer(method, path, **options)
+        return answer.json() if answer.content else None
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             with httpx.Client(trust_env=False, timeout=_TIMEOUT_S, headers=self._headers) as client:
                 answer = client.request(method, self._url + path, **options)
@@ -53,7 +61,7 @@ class DeskClient:
             hint = _HINTS.get(answer.status_code, "")
             code = WRONG_USE if answer.status_code in (400, 422) else PROBLEMS
             fail(f"{self._command}: {_said(answer)}{hint}", code)
-        return answer.json() if answer.content else None
+        return answer
 
 
 def _said(answer: httpx.Response) -> str:

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from detectors import PARAMS
-from pipeline.config import notifiers
+from pipeline.config import notifiers, remedies
 from schemas.config import config_schema
-from schemas.export import alert_schema, dead_letter_schema, metric_schema
+from schemas.export import alert_schema, dead_letter_schema, incident_schema, metric_schema
 
 
 class Name(StrEnum):
     metric = "metric"
     alert = "alert"
+    incident = "incident"
     config = "config"
     dead_letter = "dead-letter"
 
@@ -23,7 +24,8 @@ class Name(StrEnum):
 _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
     Name.metric: metric_schema,
     Name.alert: alert_schema,
-    Name.config: lambda: config_schema(PARAMS, notifiers()),
+    Name.incident: incident_schema,
+    Name.config: lambda: config_schema(PARAMS, notifiers(), remedies()),
     Name.dead_letter: dead_letter_schema,
 }
 

@@ -17,10 +17,13 @@ from pipeline import logs
 from pipeline.desk import duties, outbox
 from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.automation.load import LoadFeed, Loads
+from pipeline.desk.automation.making import Maker
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
 from pipeline.desk.http import app
+from pipeline.desk.incidents.publishing import Publisher
 from pipeline.desk.latency import answer_quickly
 from pipeline.desk.metrics import Meters
 from pipeline.desk.missing import missing
@@ -65,9 +68,13 @@ class DeskProcess:
         self._feed = Feed(
             db, config.desk, config.kafka.bootstrap, config.topics.alerts, f"{config.kafka.group}-desk", now
         )
+        self._publisher = Publisher(
+            db, self._senders.kafka, config.topics.incidents, f"tidegauge/{config.kafka.group}", now
+        )
         self._loads = Loads()
         self._load_feed = LoadFeed(config.kafka.bootstrap, config.topics.load, self._loads, now)
         self._is_load_told = bool(config.desk.response.automation.watched)
+        self._runner = Runner(db, config.desk, Maker(self._senders), now, owner=self._owner, loads=self._loads)
         self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
@@ -86,6 +93,8 @@ class DeskProcess:
             "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
             "courier": asyncio.create_task(self._courier.run()),
+            "incidents": asyncio.create_task(self._publisher.run()),
+            "automation": asyncio.create_task(self._runner.run()),
             "http": asyncio.create_task(server.serve([listening])),
         }
         host, port = listening.getsockname()[:2]
@@ -99,7 +108,9 @@ class DeskProcess:
         self._feed.stop()
         self._load_feed.stop()
         self._courier.stop()
+        self._runner.stop()
         server.should_exit = True
+        parts["incidents"].cancel()  # what it hasn't published waits in the database
         await asyncio.wait({ending, *parts.values()}, timeout=_END_WITHIN_S)
         for name, task in parts.items():
             task.cancel()
@@ -126,6 +137,7 @@ class DeskProcess:
             looked = duties.step(self._db, self._desk, self._now())
         if looked:
             self._courier.wake()
+            self._runner.wake()
 
     def _tend(self) -> None:
         duties.tend(self._db, self._desk, self._now())
@@ -153,6 +165,8 @@ class DeskProcess:
             advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
             feed=self._feed,
             meters=self._meters,
+            publisher=self._publisher,
+            runner=self._runner,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

@@ -18,6 +18,7 @@ from pipeline.desk import alerts, external, flaps, log, tables
 from pipeline.desk.bulk import chunks, upsert
 from pipeline.desk.external import External
 from pipeline.desk.groups import Working
+from pipeline.desk.incidents import store
 from schemas.alert import AlertEvent, encode_alert, fingerprint
 from schemas.desk import Desk
 from schemas.levels import LEVELS
@@ -199,6 +200,7 @@ class _Batch:
         self._place()
         self._explain_ignored()
         heard = [step.alert for step in self._steps]
+        store.touch(conn, {alert.fingerprint for alert in heard}, self._now_s)
         log.add(conn, self._decisions + flaps.hear(conn, heard, self._desk.flapping, self._now_s))
         return Taken(new=len(self._events) - self._late, late=self._late, seen=self._seen)
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, select, tuple_
 
+from incidents.model import OVER
 from pipeline.desk import tables
 from pipeline.desk.database import Database
 
@@ -37,6 +38,8 @@ _ORDER = (
     tables.flaps,
     tables.acks,
     tables.silences,
+    tables.heard,
+    tables.incidents,  # and with each all that is its own, by the database's foreign keys
 )
 
 
@@ -63,6 +66,10 @@ def _over(table: Table, before_s: float) -> ColumnElement[bool]:
             return and_(t.at_s < before_s, ~exists().where(e.episode == t.episode))
         case "silences":
             return t.ends_at_s < before_s
+        case "heard":
+            return t.at_s < before_s
+        case "incidents":
+            return and_(t.state.in_(OVER), t.updated_s < before_s)
         case _:
             raise ValueError(table.name)
 

@@ -10,12 +10,16 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select
 
 from alerting.delivery.breaker import State
+from incidents.model import SEVERITIES, STATES
 from pipeline.desk import outbox, silences, tables
+from pipeline.desk.automation import meters
+from pipeline.desk.incidents import store
 
 if TYPE_CHECKING:
     from pipeline.desk.courier import Courier
     from pipeline.desk.feed import Progress
     from pipeline.desk.http.service import Service
+    from pipeline.desk.incidents.publishing import Publisher
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _ALERT_STATES = ("active", "suppressed", "unprocessed")
@@ -44,7 +48,9 @@ class Meters:
     def delivery(self, integration: str, seconds: float) -> None:
         self._delivery_seconds.labels(integration).observe(seconds)
 
-    def register(self, service: "Service", progress: "Progress | None" = None) -> None:
+    def register(
+        self, service: "Service", progress: "Progress | None" = None, publisher: "Publisher | None" = None
+    ) -> None:
         """Everything that is read when it is asked for."""
         self.registry.register(_Desk(service))
         if service.courier is not None:
@@ -52,6 +58,8 @@ class Meters:
             service.courier.counts.on_seconds.append(self.delivery)
         if progress is not None:
             self.registry.register(_Feed(progress))
+        if publisher is not None:
+            self.registry.register(_Published(publisher))
 
 
 class _Described(Collector):
@@ -69,6 +77,8 @@ class _Desk(_Described):
         service = self._service
         now_s = service.clock()
         counted, oldest, states, alerts = service.db.read(lambda conn: _read(conn, now_s))
+        yield from _incidents(service)
+        yield from meters.collected(service.db, service.desk)
         waiting = GaugeMetricFamily(
             "tidegauge_desk_outbox_messages", "Messages that are not sent yet", labels=["integration"]
         )
@@ -152,6 +162,37 @@ class _Feed(_Described):
         yield GaugeMetricFamily(
             "tidegauge_desk_kafka_connected", "1 while Kafka answers", value=float(self._progress.is_connected)
         )
+
+
+class _Published(_Described):
+    """Of this process."""
+
+    def __init__(self, publisher: "Publisher") -> None:
+        self._publisher = publisher
+
+    def collect(self) -> Iterator[Metric]:
+        entries = CounterMetricFamily(
+            "tidegauge_desk_incident_entries",
+            "Entries of timelines for the incidents topic, by what became of them",
+            labels=["outcome"],
+        )
+        for outcome, count in sorted(self._publisher.outcomes.items()):
+            entries.add_metric([outcome], count)
+        yield entries
+
+
+def _incidents(service: "Service") -> Iterator[Metric]:
+    counted, waiting = service.db.read(lambda conn: (store.count_by_state(conn), store.count_unpublished(conn)))
+    known = GaugeMetricFamily("tidegauge_desk_incidents", "Incidents that are kept", labels=["state", "severity"])
+    for state in STATES:
+        for severity in SEVERITIES:
+            known.add_metric([state, str(severity)], counted.get((state, severity), 0))
+    yield known
+    yield GaugeMetricFamily(
+        "tidegauge_desk_incident_entries_waiting",
+        "Entries of timelines that the incidents topic hasn't yet",
+        value=waiting,
+    )
 
 
 _Read = tuple[dict[tuple[str, str], int], dict[str, float], Counter[str], dict[tuple[str, str], int]]

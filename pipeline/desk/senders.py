@@ -30,7 +30,7 @@ class Senders:
     """One for all integrations. `http` is for tests."""
 
     def __init__(self, bootstrap: str, http: ClientFactory = HttpClient) -> None:
-        self._kafka = KafkaSender(bootstrap)
+        self.kafka = KafkaSender(bootstrap)
         self._http = http
         self._clients: dict[str, _Made] = {}
 
@@ -42,14 +42,14 @@ class Senders:
             case MailCall():
                 return await smtp.send(call, _context(_tls_of(integration)))
             case KafkaCall():
-                return await self._kafka.send(call)
+                return await self.kafka.send(call)
             case AppriseCall():
                 return await apprise_sender.send(call)
 
     async def aclose(self) -> None:
         for _, client in self._clients.values():
             await client.aclose()
-        self._kafka.close()
+        self.kafka.close()
 
     async def _client(self, integration: Integration) -> HttpClient:
         """Made anew where a file that it was made of has changed, or a secret."""

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel
 
-from schemas.levels import LevelName
+from schemas.levels import Border, LevelName
 from schemas.matchers import Matchers
 from schemas.response.scaling import Scaling
 from schemas.selector import Selector
@@ -38,14 +38,16 @@ class RemedyRule:
     """One remedy: what it is for, what it does to what, how often, and who is told where it doesn't help.
 
     matchers, level, for_s: alerts that match, at that level or above, so long after the desk first saw them.
-    kind, settings: a key of `incidents.remedies.kinds.KINDS` and its `Settings`. target: template of `naming.filled`.
-    only: RE2 that a target must match whole, empty: any. limit: on one target; limit_all: on all of its targets.
+    kind, settings: a key of `incidents.remedies.kinds.KINDS` and its `Settings`.
+    target: template of `naming.filled`, empty: as the kind names what it acts on. only: RE2 that a target must match
+    whole, empty: any. limit: on one target; limit_all: on all of its targets.
     settle_s, verify_within_s: since it took effect, when it is first asked whether it helped, and until when it must.
+    helped: where its metric is watched, it helped too when the newest value is over this border (`< 75`).
     attempts: in all; back_off_s: before the second, doubled each time. roll_back: where it didn't help.
     escalate_to: a policy, or `team:NAME` and the like; empty: the incident's own policy.
     hold_page_s: so long at most people aren't paged while it tries. approve_within_s: of a suggestion.
-    active_time_intervals: names of the config's; only in one of them, empty: always. masking: more verified acts than
-    that on one target say that it hides a fault.
+    active_time_intervals: names of the config's; only in one of them, empty: always. masking: more acts than that on
+    one target that helped say that it hides a fault.
     """
 
     name: str
@@ -55,13 +57,14 @@ class RemedyRule:
     mode: Mode = "suggest"
     level: LevelName = "warning"
     for_s: float = 0.0
-    target: str = "{service}"
+    target: str = ""
     only: str = ""
     cooldown_s: float = 300.0
     limit: Limit = Limit(3, 3600.0)
     limit_all: Limit = Limit(10, 3600.0)
     settle_s: float = 30.0
     verify_within_s: float = 600.0
+    helped: Border | None = None
     attempts: int = 1
     back_off_s: float = 60.0
     roll_back: bool = True

@@ -10,7 +10,8 @@ from schemas.matchers import Matchers
 class IncidentRule:
     """Opens an incident from alerts that somebody was told of: `alerts_min` that match, at `level` or above.
 
-    by: labels in which alerts of one incident agree. severity: fixed, None: by triage. policy, team: names, or empty.
+    by: labels in which alerts of one incident agree. title: `{label}` stands for its value. severity: fixed, None: by
+    triage. policy, team: names, or empty.
     """
 
     name: str

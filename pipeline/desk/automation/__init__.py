@@ -1,1 +1,1 @@
-"""Doing what automation has decided: the only place that changes the world outside."""
+"""The desk's shell around `incidents/remedies`: acts in the database, who runs them, who may stop them."""

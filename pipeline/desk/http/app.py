@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, ours, scaling, silences_v2, status_v2
+from pipeline.desk.http import alerts_v2, automation, incident_acts, incidents, ours, scaling, silences_v2, status_v2
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -25,6 +26,7 @@ from schemas.desk import Desk
 
 if TYPE_CHECKING:
     from pipeline.desk.feed import Feed
+    from pipeline.desk.incidents.publishing import Publisher
 
 
 READY_WITHIN_S = 8.0
@@ -70,8 +72,29 @@ ROUTES = (
     Route("/api/desk/silences/preview", silences_v2.post_preview, methods=["POST"]),
     Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
     Route("/api/desk/scaling/{name}", scaling.get_scaling, methods=["GET"]),
+    Route("/api/desk/automation", automation.get_automation, methods=["GET"]),
+    Route("/api/desk/automation/pause", automation.post_pause, methods=["POST"]),
+    Route("/api/desk/automation/resume", automation.post_resume, methods=["POST"]),
+    Route("/api/desk/automation/dry-run", automation.post_dry_run, methods=["POST"]),
+    Route("/api/desk/automation/acts", automation.get_acts, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}", automation.get_act, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}/approve", automation.post_approve, methods=["POST"]),
+    Route("/api/desk/automation/acts/{id}/reject", automation.post_reject, methods=["POST"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
+    Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
+    Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/edit", incident_acts.post_edit, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/merge", incident_acts.post_merge, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/split", incident_acts.post_split, methods=["POST"]),
+    *(
+        Route(f"/api/desk/incidents/{{id}}/{act}", incident_acts.post_act, methods=["POST"])
+        for act in incident_acts.ACTS
+    ),
 )
 
 
@@ -85,8 +108,10 @@ def app(
     advisers: Advisers | None = None,
     feed: "Feed | None" = None,
     meters: Meters | None = None,
+    publisher: "Publisher | None" = None,
+    runner: Runner | None = None,
 ) -> Starlette:
-    """courier, taken, advisers, feed: those of this process. Raises ValueError where it would stand open."""
+    """courier, taken, advisers, feed, publisher, runner: of this process. Raises ValueError where it'd stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -96,11 +121,12 @@ def app(
         courier=courier,
         taken=taken,
         advisers=advisers,
+        runner=runner,
         started_s=started_s,
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,
     )
     meters = meters or Meters()
-    meters.register(service, feed.progress if feed is not None else None)
+    meters.register(service, feed.progress if feed is not None else None, publisher)
     made = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Guard, server=desk.server)],

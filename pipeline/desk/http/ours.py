@@ -19,6 +19,7 @@ from pipeline.desk.http.errors import ApiError, answer
 from pipeline.desk.http.posted import Ack
 from pipeline.desk.http.service import Service, allow, service_of
 from pipeline.desk.http.view import Standing
+from pipeline.desk.incidents import people
 from pipeline.desk.outbox import Line, State
 from pipeline.desk.payloads import unpacked
 from schemas.alert import rfc3339
@@ -58,7 +59,8 @@ async def post_ack(request: Request) -> Response:
     until_s = _until_s(sent, service.clock())
 
     def acknowledge(conn: Connection) -> acks.Ack:
-        return acks.acknowledge(conn, _episode(conn, request), who, sent.comment, until_s, service.clock())
+        episode, now_s = _episode(conn, request), service.clock()
+        return people.acknowledge_alert(conn, service.desk, episode, who, now_s, comment=sent.comment, until_s=until_s)
 
     made = await _written(request, acknowledge)
     response = answer(_ack(made))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.http.errors import ApiError
@@ -27,7 +28,7 @@ _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "F
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier, taken, advisers: None in tests."""
+    """In every request's `app.state`. courier, taken, advisers, runner: None where the process delivers nothing."""
 
     db: Database
     desk: Desk
@@ -36,6 +37,7 @@ class Service:
     courier: Courier | None = None
     taken: Taken | None = None
     advisers: Advisers | None = None
+    runner: Runner | None = None
     started_s: float = 0.0
     is_ready: Callable[[], bool] = field(default=lambda: True)
     aside: Pool = field(default_factory=lambda: Pool("api", THREADS))

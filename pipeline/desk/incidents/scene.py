@@ -46,3 +46,11 @@ class Scene:
         else:
             store.append(self.conn, self.incident.number, self.lines, self.now_s)
         self.lines, self.is_changed = [], False
+
+
+def scene_of(conn: Connection, desk: Desk, number: int, now_s: float) -> Scene:
+    """Raises LookupError."""
+    incident = store.get(conn, number)
+    if incident is None:
+        raise LookupError(f"no incident INC-{number}")
+    return Scene(conn, desk, now_s, incident, store.parts(conn, number))

@@ -49,10 +49,35 @@ def get(conn: Connection, number: int) -> Incident | None:
     return None if body is None else _incident.decode(body)
 
 
-def listed(conn: Connection, states: Collection[State] = STATES, limit: int = 1000) -> list[Incident]:
-    """Newest first."""
+def listed(
+    conn: Connection,
+    states: Collection[State] = STATES,
+    limit: int = 1000,
+    *,
+    severities: Collection[int] = (),
+    services: Collection[str] = (),
+) -> list[Incident]:
+    """Newest first; of these severities and services, where any are given."""
     asked = select(_i.body).where(_i.state.in_(list(states))).order_by(_i.number.desc()).limit(limit)
+    if severities:
+        asked = asked.where(_i.severity.in_(list(severities)))
+    if services:
+        asked = asked.where(_i.service.in_(list(services)))
     return [_incident.decode(body) for body in conn.execute(asked).scalars()]
+
+
+def lately(conn: Connection, since_s: float) -> list[Incident]:
+    """Those that aren't over, and those resolved at `since_s` or later, by number."""
+    asked = select(_i.body).where(_i.state.in_(NOT_OVER) | ((_i.state == "resolved") & (_i.updated_s >= since_s)))
+    return [_incident.decode(body) for body in conn.execute(asked.order_by(_i.number)).scalars()]
+
+
+def touch(conn: Connection, fingerprints: Collection[str], now_s: float) -> None:
+    """Something about these alerts is new: whoever has them in it is looked at."""
+    for chunk in chunks(sorted(fingerprints)):
+        having = select(_p.incident).where(_p.fingerprint.in_(chunk), _p.left_s.is_(None))
+        changed = update(tables.incidents).where(_i.number.in_(having), _i.state != "closed")
+        conn.execute(changed.values(look_s=now_s))
 
 
 def due(conn: Connection, now_s: float, limit: int) -> list[int]:
@@ -123,6 +148,32 @@ def entries(conn: Connection, number: int) -> list[Entry]:
     """The whole timeline, as it was written."""
     asked = select(_t.body).where(_t.incident == number).order_by(_t.seq)
     return [_entry.decode(body) for body in conn.execute(asked).scalars()]
+
+
+def unpublished(conn: Connection, limit: int) -> list[tuple[Incident, Entry]]:
+    """Entries that the topic hasn't, each incident's in their order, with the incident as it stands."""
+    asked = select(_t.body, _i.body.label("of")).join(tables.incidents, _i.number == _t.incident)
+    rows = conn.execute(asked.where(_t.published.is_(False)).order_by(_t.incident, _t.seq).limit(limit))
+    return [(_incident.decode(row.of), _entry.decode(row.body)) for row in rows]
+
+
+def published(conn: Connection, done: Sequence[Entry]) -> None:
+    newest: dict[int, int] = {}
+    for entry in done:
+        newest[entry.incident] = max(entry.seq, newest.get(entry.incident, 0))
+    for number, seq in newest.items():
+        here = update(tables.timeline).where(_t.incident == number, _t.seq <= seq, _t.published.is_(False))
+        conn.execute(here.values(published=True))
+
+
+def count_unpublished(conn: Connection) -> int:
+    return conn.execute(select(func.count()).select_from(tables.timeline).where(_t.published.is_(False))).scalar_one()
+
+
+def count_by_state(conn: Connection) -> dict[tuple[State, int], int]:
+    """By state and severity."""
+    asked = select(_i.state, _i.severity, func.count()).group_by(_i.state, _i.severity)
+    return {(row[0], row[1]): row[2] for row in conn.execute(asked)}
 
 
 def next_look_s(conn: Connection) -> float | None:

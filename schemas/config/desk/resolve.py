@@ -1,6 +1,6 @@
 """The desk's part as written to `Desk`: each piece by its own file, and here what lies between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 
 from schemas.config.checking import Checking
@@ -14,11 +14,12 @@ from schemas.config.desk.automation import automation_of
 from schemas.config.desk.escalation import escalation_of
 from schemas.config.desk.incidents import incidents_of
 from schemas.config.desk.lints import warn_of
-from schemas.config.desk.names import Names
+from schemas.config.desk.names import Names, known
 from schemas.config.desk.oncall import oncall_of
 from schemas.config.desk.own import OwnPart
 from schemas.config.desk.planned import dependencies_of, maintenance_of
 from schemas.config.desk.receivers import FILE, Receivers
+from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.routes import NOBODY, ROOT, Routes, joined
 from schemas.config.desk.server import server_of
 from schemas.config.desk.spec import Notifiers
@@ -47,6 +48,7 @@ def desk_of(
     notifiers: Notifiers,
     checking: Checking,
     machine: Machine,
+    remedies: Kinds,
 ) -> Desk | None:
     """None where something was wrong. shared: `global` as it is written."""
     for key in [key for key in shared if f"{key}{FILE}" in shared]:
@@ -59,9 +61,12 @@ def desk_of(
     pieces.check_names("receivers", [each.name for each in theirs.receivers])
     pieces.check_fallbacks(receivers)
     intervals = pieces.intervals()
+    known_receivers = None if pieces.is_name_lost("receivers") else receivers
+    is_lost = pieces.is_name_lost("time_intervals") or pieces.is_name_lost("mute_time_intervals")
+    known_intervals = None if is_lost else intervals
     routes = Routes(
-        None if pieces.is_name_lost("receivers") else receivers,
-        None if pieces.is_name_lost("time_intervals") or pieces.is_name_lost("mute_time_intervals") else intervals,
+        known_receivers,
+        known_intervals,
         checking,
     )
     if theirs.route is None and receivers:
@@ -84,7 +89,7 @@ def desk_of(
         templates=pieces.templates(),
         resolve_timeout_s=theirs.global_.resolve_timeout_s,
         server=server_of(ours.desk, checking, machine),
-        response=_response(ours, None if pieces.is_name_lost("receivers") else receivers, checking),
+        response=_response(ours, known_receivers, known_intervals, remedies, checking, machine),
     )
     if checking.problems:
         return None
@@ -92,13 +97,26 @@ def desk_of(
     return desk
 
 
-def _response(ours: OwnPart, receivers: Mapping[str, Receiver] | None, checking: Checking) -> Response:
-    names = Names(receivers, people=None, teams=None, schedules=None, policies=None)
+def _response(
+    ours: OwnPart,
+    receivers: Mapping[str, Receiver] | None,
+    intervals: Collection[str] | None,
+    remedies: Kinds,
+    checking: Checking,
+    machine: Machine,
+) -> Response:
+    names = Names(
+        receivers,
+        people=known(ours.oncall.people, ("oncall", "people"), checking),
+        teams=known(ours.oncall.teams, ("oncall", "teams"), checking),
+        schedules=known(ours.oncall.schedules, ("oncall", "schedules"), checking),
+        policies=None,
+    )
     return Response(
         incidents=incidents_of(ours.incidents, names, checking),
-        oncall=oncall_of(ours.oncall, names, checking),
+        oncall=oncall_of(ours.oncall, names, checking, machine),
         escalation=escalation_of(ours.escalation, names, checking),
-        automation=automation_of(ours.automation, names, checking),
+        automation=automation_of(ours.automation, remedies, intervals, names, checking),
     )
 
 

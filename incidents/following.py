@@ -1,0 +1,74 @@
+"""What the transitions of its alerts do to an incident: each becomes a line, and some an act."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from incidents.model import Line, Part
+from incidents.opening import shown
+from schemas.alert import AlertEvent
+from schemas.formats.times import rfc3339_s
+from schemas.levels import LEVELS
+
+
+def follow(part: Part, events: Sequence[AlertEvent], now_s: float) -> tuple[Part, list[Line], bool]:
+    """The part after transitions of its episode, in their order, what the timeline says, and whether it got worse.
+
+    Worse: it fires again, or at a level that it hadn't reached before.
+    """
+    lines, is_worse = [], False
+    for event in events:
+        if event.seq <= part.seq:
+            continue
+        was, part = part, _after(part, event, now_s)
+        is_worse |= part.is_firing and (not was.is_firing or part.worst != was.worst)
+        if (was.level, was.is_firing) != (part.level, part.is_firing):
+            lines.append(_line(was, part, rfc3339_s(event.at)))
+    return part, lines, is_worse
+
+
+def ended(part: Part, reason: str, now_s: float) -> tuple[Part, Line]:
+    """For a part whose own end will never be heard of."""
+    over = msgspec.structs.replace(part, is_firing=False, ends_at_s=now_s, updated_s=now_s)
+    return over, Line(what="alert", text=f"{shown(part)} is over: {reason}", details=_details(over))
+
+
+def _after(part: Part, event: AlertEvent, now_s: float) -> Part:
+    is_firing = event.status == "firing"
+    level = event.level or part.level
+    return msgspec.structs.replace(
+        part,
+        seq=event.seq,
+        level=level,
+        worst=max(part.worst, level, key=LEVELS.index),
+        is_firing=is_firing,
+        annotations=event.annotations,
+        ends_at_s=rfc3339_s(event.ends_at) if event.ends_at is not None else None,
+        value=event.value,
+        expected=event.expected,
+        why=event.why,
+        updated_s=now_s,
+    )
+
+
+def _line(was: Part, now: Part, at_s: float) -> Line:
+    if not now.is_firing:
+        change = "is over"
+    elif not was.is_firing:
+        change = f"fires again, {now.level}"
+    else:
+        rose = LEVELS.index(now.level) > LEVELS.index(was.level)
+        change = f"{'rose' if rose else 'fell'} from {was.level} to {now.level}"
+    why = f": {now.why}" if now.why else ""
+    return Line(what="alert", text=f"{shown(now)} {change}{why}", source="alerts", at_s=at_s, details=_details(now))
+
+
+def _details(part: Part) -> dict[str, object]:
+    return {
+        "episode": part.episode,
+        "seq": part.seq,
+        "status": "firing" if part.is_firing else "resolved",
+        "level": part.level,
+        "value": part.value,
+        "expected": part.expected,
+    }

@@ -17,7 +17,7 @@ from pipeline.config import read_config
 from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.automation.load import Loads
 from pipeline.engine import Engine, Shard
-from pipeline.load import LOOKED_AT_MAX, WATCHED_MAX, Watch
+from pipeline.load import WATCHED_MAX, Watch
 from pipeline.topics import topics_of
 from schemas.config import ConfigErrors
 from schemas.load import LoadError, LoadRecord, decode_load, encode_load, load_key
@@ -46,7 +46,7 @@ def shard_of(events: list[Event]) -> Shard:
 
 
 def told(watch: Watch, shard: Shard) -> dict[str, LoadRecord]:
-    return {key.decode(): decode_load(value) for key, value in watch.news(shard)}
+    return {key.decode(): decode_load(value) for slice in watch.news(shard) for key, value in slice}
 
 
 def test_the_newest_points_of_what_is_watched_are_told_once() -> None:
@@ -63,7 +63,7 @@ def test_the_newest_points_of_what_is_watched_are_told_once() -> None:
 def test_where_nothing_is_watched_nothing_is_done() -> None:
     watch = Watch([])
     assert not watch.is_needed
-    assert watch.news(shard_of([(1, T0, 1.0)])) == []
+    assert told(watch, shard_of([(1, T0, 1.0)])) == {}
 
 
 @settings(max_examples=15, deadline=None)
@@ -76,8 +76,8 @@ def test_what_is_told_is_the_state_and_changes_nothing_of_it(stream: list[Event]
     for i, event in enumerate(stream):
         found += apply(shard, [event], i)
         if data.draw(st.booleans()) or i == len(stream) - 1:
-            for _, value in watch.news(shard):
-                loads.take(decode_load(value))
+            for each in told(watch, shard).values():
+                loads.take(each)
     assert found == [*_events(stream)]
     for row, series in enumerate(shard.series):
         load = loads.value(series)
@@ -90,16 +90,17 @@ def _events(stream: list[Event]) -> list[Any]:
     return [alert for i, event in enumerate(stream) for alert in apply(shard, [event], i)]
 
 
-def test_many_series_are_looked_at_in_parts_and_the_bound_is_counted() -> None:
+def test_more_series_than_are_told_of_are_counted() -> None:
     shard = Engine(config().rules, config().limits).shard()
-    for number in range(LOOKED_AT_MAX + 5):
-        shard.intern("many", {"n": str(number)})
     watch = Watch([Selector.parse("many")])
-    watch.news(shard)
-    assert watch.series == WATCHED_MAX
-    assert watch.counts["unwatched"] == LOOKED_AT_MAX - WATCHED_MAX
-    watch.news(shard)
-    assert watch.counts["unwatched"] == LOOKED_AT_MAX + 5 - WATCHED_MAX
+    for number in range(WATCHED_MAX - 3):
+        shard.intern("many", {"n": str(number)})
+    told(watch, shard)
+    assert (watch.series, watch.counts["unwatched"]) == (WATCHED_MAX - 3, 0)
+    for number in range(10):
+        shard.intern("many", {"more": str(number)})
+    told(watch, shard)
+    assert (watch.series, watch.counts["unwatched"]) == (WATCHED_MAX, 7)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=3))

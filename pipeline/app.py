@@ -23,6 +23,8 @@ from pipeline.control_reader import ControlReader
 from pipeline.group import Group
 from pipeline.keeper import Keeper
 from pipeline.load import Watch
+from pipeline.minutely import EVERY_S as MINUTELY_S
+from pipeline.minutely import Minutely
 from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
 from pipeline.poison import CrashNotes
@@ -63,6 +65,7 @@ class Pipeline:
         self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
         self._catch_up = CatchUp()
         self._ticked_s = time.monotonic()
+        self._minutely = Minutely()
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
@@ -143,6 +146,7 @@ class Pipeline:
         app.task(self._every(TICK_EVERY_S, self._tick))
         app.task(self._every(TICK_EVERY_S, self.keeper.heed, self.controls.arrived))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
+        app.task(self._every(MINUTELY_S, self._say_what_is_wrong))
         if self.watch.is_needed:
             app.task(self._every(self.config.desk.response.automation.load_every_s, self._tell_load))
 
@@ -162,6 +166,11 @@ class Pipeline:
             await self.keeper.tick()
         known = [tp for tp in self.keeper.partitions if self.keeper.held(tp) and self.end(tp) is not None]
         self._catch_up.second_passed({tp: self.lag_records(tp) for tp in known}, time.monotonic())
+
+    async def _say_what_is_wrong(self) -> None:
+        ages_s = {f"{tp.topic}/{tp.partition}": self.lag_s(tp) for tp in list(self.keeper.partitions)}
+        for event, fields in self._minutely.lines(self.keeper.totals().rejected, ages_s):
+            log.warning(event, **fields)
 
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)

@@ -336,3 +336,15 @@ tasks = Table(
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
+
+controls = Table(
+    "controls",  # what people said of alerts, on its way to the control topic
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("episode", String(64), nullable=False, index=True),
+    Column("made_s", Double, nullable=False, index=True),
+    Column("due_s", Double, index=True),  # when it is sent next; None: Kafka has it
+    Column("attempts", Integer, nullable=False),
+    Column("note", Words),  # why it was not sent
+    Column("body", LargeBinary, nullable=False),
+)

@@ -7,21 +7,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from incidents.model import Incident, Line
+from incidents.model import Incident
 from incidents.remedies.base import Call, Context, Conversation, Done, Intent, Remedy
 from incidents.remedies.model import Act
 from incidents.remedies.naming import Unusable, filled
 from pipeline.desk import duties, intake
-from pipeline.desk.automation import acts, targets
+from pipeline.desk.automation import acts
 from pipeline.desk.automation.runner import Runner
 from pipeline.desk.database import Database
-from pipeline.desk.incidents import paging, store
-from pipeline.desk.incidents.scene import Scene
+from pipeline.desk.incidents import store
 from schemas.alert import AlertEvent
-from schemas.calls import HttpCall, Refused, Reply, Retry
+from schemas.calls import HttpCall, Refused, Reply
 from schemas.desk import Desk
 from schemas.matchers import Matchers
-from schemas.response import Response
 from schemas.response.automation import AutomationPlan, RemedyRule
 from tests.desk.scene import START_S, desk, event
 
@@ -163,9 +161,7 @@ class World:
         """None ends it."""
         self.seq[name] += 1
         labels = {"service": "shop", **labels}
-        self.take(
-            event(name, seq=self.seq[name], level=level, starts_s=self._starts[name], at_s=self.now_s, **labels)
-        )
+        self.take(event(name, seq=self.seq[name], level=level, starts_s=self._starts[name], at_s=self.now_s, **labels))
 
     def take(self, *events: AlertEvent) -> None:
         self.db.write(lambda conn: intake.take(conn, events, {}, self.desk, self.now_s))
@@ -184,7 +180,9 @@ class World:
         self.look()
 
     def acts(self) -> list[Act]:
-        return sorted(self.db.read(lambda conn: acts.listed(conn, limit=1000)), key=lambda a: (a.made_s, a.attempt, a.id))
+        return sorted(
+            self.db.read(lambda conn: acts.listed(conn, limit=1000)), key=lambda a: (a.made_s, a.attempt, a.id)
+        )
 
     def states(self) -> list[str]:
         return [act.state for act in self.acts()]

@@ -15,7 +15,17 @@ from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, automation, incident_acts, incidents, ours, scaling, silences_v2, status_v2
+from pipeline.desk.http import (
+    alerts_v2,
+    automation,
+    incident_acts,
+    incidents,
+    oncall,
+    ours,
+    scaling,
+    silences_v2,
+    status_v2,
+)
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -82,6 +92,13 @@ ROUTES = (
     Route("/api/desk/automation/acts/{id}/reject", automation.post_reject, methods=["POST"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
+    Route("/api/desk/oncall/spans", oncall.get_spans, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.get_overrides, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.post_override, methods=["POST"]),
+    Route("/api/desk/oncall/overrides/{id}", oncall.delete_override, methods=["DELETE"]),
+    Route("/api/desk/oncall/swap", oncall.post_swap, methods=["POST"]),
+    Route("/api/desk/oncall/{name:path}.ics", oncall.get_calendar, methods=["GET"]),
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
@@ -111,7 +128,7 @@ def app(
     publisher: "Publisher | None" = None,
     runner: Runner | None = None,
 ) -> Starlette:
-    """courier, taken, advisers, feed, publisher, runner: of this process. Raises ValueError where it'd stand open."""
+    """courier and all after it: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,

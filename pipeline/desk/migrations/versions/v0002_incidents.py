@@ -22,6 +22,20 @@ def upgrade() -> None:
     op.create_index(op.f("ix_changes_at_s"), "changes", ["at_s"], unique=False)
     op.create_index(op.f("ix_changes_seen_s"), "changes", ["seen_s"], unique=False)
     op.create_table(
+        "controls",
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("episode", sa.String(length=64), nullable=False),
+        sa.Column("made_s", sa.Double(), nullable=False),
+        sa.Column("due_s", sa.Double(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_controls")),
+    )
+    op.create_index(op.f("ix_controls_due_s"), "controls", ["due_s"], unique=False)
+    op.create_index(op.f("ix_controls_episode"), "controls", ["episode"], unique=False)
+    op.create_index(op.f("ix_controls_made_s"), "controls", ["made_s"], unique=False)
+    op.create_table(
         "incidents",
         sa.Column("number", serial, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),

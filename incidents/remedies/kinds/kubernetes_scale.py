@@ -72,7 +72,7 @@ class KubernetesScale(Remedy):
 
     def act(self, intent: Intent, context: Context) -> Conversation:
         workload = Workload.of(self.settings, intent.labels)
-        goal = self._planned(intent)
+        goal = _goal_of(intent.plan)
         for _ in range(TRIES_MAX):
             scale = yield from workload.get("/scale")
             yield from _unowned(workload)
@@ -84,7 +84,7 @@ class KubernetesScale(Remedy):
                 return Done(f"{workload} has {current} replicas: {goal.reason}", _count(current), _count(current))
             if intent.is_dry_run:
                 text = f"would scale {workload} from {current} to {goal.replicas}: {goal.reason}"
-                return Done(text, _count(current), _count(goal.replicas) | {"was": goal.was})
+                return Done(text, _count(current), _planned(goal))
             if (yield from _set(workload, version_of(scale), goal.replicas)):
                 text = f"scaled {workload} from {current} to {goal.replicas}: {goal.reason}"
                 return Done(text, _count(current), _count(goal.replicas))
@@ -142,12 +142,6 @@ class KubernetesScale(Remedy):
             raise Refused(f"it has {current} replicas, and may have {low} to {high}: no room for {reason}")
         return Goal(bounded, current, reason if bounded == wanted else f"{reason}, kept within {low} to {high}")
 
-    @staticmethod
-    def _planned(intent: Intent) -> Goal | None:
-        """What was decided when it was looked at, which is what `verify` goes by."""
-        replicas, was = intent.plan.get("replicas"), intent.plan.get("was")
-        return Goal(replicas, was, "as planned") if isinstance(replicas, int) and isinstance(was, int) else None
-
     def _by_target(self, current: int, intent: Intent) -> tuple[int, str]:
         settings = self.settings
         if settings.target is None or intent.value is None:
@@ -162,6 +156,18 @@ class KubernetesScale(Remedy):
         except ValueError as error:
             raise Refused(str(error)) from None
         return found.replicas, found.reason
+
+
+def _planned(goal: Goal) -> dict[str, Any]:
+    return {"replicas": goal.replicas, "was": goal.was, "reason": goal.reason}
+
+
+def _goal_of(plan: Mapping[str, Any]) -> Goal | None:
+    """What was decided when it was looked at, which is what `verify` goes by."""
+    replicas, was = plan.get("replicas"), plan.get("was")
+    if not isinstance(replicas, int) or not isinstance(was, int):
+        return None
+    return Goal(replicas, was, str(plan.get("reason", "")))
 
 
 def replicas_of(scale: Object, workload: Workload) -> int:

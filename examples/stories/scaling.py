@@ -101,6 +101,7 @@ class Story:
         stage.wait("an incident", lambda: bool(stage.get("/api/desk/incidents")), 60.0, self._go_on)
         if fails:
             stage.wait("a page to DevOps", self._is_paged_with_log, 60.0, self._go_on)
+            self._go_on()
             self._check(server.replicas("web") == 3, "nothing was scaled")
             return
         stage.wait("5 replicas", lambda: server.replicas("web") == 5, 60.0, self._go_on)
@@ -125,7 +126,7 @@ class Story:
             for alert in request.json["alerts"]:
                 words = alert["annotations"].get("summary", "")
                 self._stage.say(f"{who} hears: {alert['status']}: {words}", style="green")
-                for name in ("description", "tried", "reason"):
+                for name in ("description", "why"):
                     for line in alert["annotations"].get(name, "").splitlines():
                         self._stage.say(f"    {name}: {line}", style="green")
 

@@ -70,10 +70,10 @@ _Found = tuple[Incident, Review, list[Task]]
 async def get_review(request: Request) -> Response:
     """`version`: an older one; `draft=true`: what a draft would be now; `format=md`: its Markdown alone."""
     allow(request, "viewer")
-    found = await _found(request)
     kind = request.query_params.get("format", "json")
     if kind not in ("json", "md"):
         raise ApiError(422, f"format must be json or md, got {kind[:40]!r}")
+    found = await _found(request)
     if kind == "md":
         return Response(whole(*found[1:]), media_type="text/markdown; charset=utf-8")
     return answer(_shown(*found))

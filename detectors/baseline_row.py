@@ -15,7 +15,6 @@ from detectors.pulse import HELD, PULSE_FIELDS, pulse
 from detectors.slow import (
     DRIFT_FIELDS,
     HOLDS,
-    drift_border,
     drift_holds,
     drift_score,
     hold_drift,
@@ -70,6 +69,7 @@ NORMAL = 2.0  # sigmas from `expected` towards the surprise: what is nearer came
 FLAT = 0.05  # of the level: smaller changes of a series that never varied do not score
 NOISE = 1e-6  # of the level: smaller differences are rounding, not data
 TINY = 1e-300
+RESTS = 100.0  # mean residuals: where one episode in 50 rows passes so many, the series rests in between
 DEVIATION_MAX = 1e6
 SIGMA = math.sqrt(math.pi / 2.0)  # sigma / mean absolute deviation of the normal law
 
@@ -154,7 +154,8 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
     elif s.choice == FAST:
         expected, error = by_fast, s.error_fast
     least = max(min_change, min_change_relative * abs(expected))
-    deviation = _deviation(x, expected, error, least)
+    wide = max(least, s.tail_level) if tail_ready(s) else least  # so much is at most CALM sigmas
+    deviation = _deviation(x, expected, error, wide)
     ready = row >= warm_up
     if ready:
         v.expected = expected
@@ -175,9 +176,11 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
             spike = change / border if change > floor and change >= least else 0.0
         if change > floor:
             learn_tail(s, row, change / scale, x != s.x)
-        drifts = s.short * direction >= 0.0 and abs(s.short) >= least and ready
-        passed = drift_border(s, floor)
-        drift = drift_score(s, row, share, abs(s.short), floor, verdict_factor(s), drifts)
+        # A series that rests between its bursts leaves its level with each of them: those are the spikes' business.
+        rests = s.tail_level > RESTS * s.error_slow
+        drifts = s.short * direction >= 0.0 and abs(s.short) >= least and ready and not rests
+        factor = verdict_factor(s)
+        drift = drift_score(s, row, s.period, abs(s.short), floor, factor, drifts)
         if ready:
             if x > upper or x < lower:
                 spike = max(spike, 1.0)  # the band is exact, whatever the rounding of the division above
@@ -195,10 +198,10 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
             if drift > spike and v.score >= 1.0:
                 # Told as off the slow level: held, and cleared, by the same. Calm, the choice below is free again.
                 s.choice = SLOW
-                deviation = _deviation(x, by_slow, s.error_slow, least)
+                deviation = _deviation(x, by_slow, s.error_slow, wide)
                 v.expected, v.deviation = by_slow, deviation
                 if _choice(s) == SLOW:  # a walk is never held: it need not come back to any level
-                    hold_drift(s, row, s.short, passed)
+                    hold_drift(s, row, s.short, abs(s.short) / (drift * factor))
             if s.drifting != 0.0:
                 # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
                 side = 1.0 if s.drifting > 0.0 else -1.0
@@ -213,7 +216,7 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
                     s.short -= moved
                     off_slow -= moved
                     if s.choice == SLOW:
-                        deviation = _deviation(x, by_slow + moved, s.error_slow, least)
+                        deviation = _deviation(x, by_slow + moved, s.error_slow, wide)
                         v.expected, v.deviation = by_slow + moved, deviation
                     v.part = BECAME_NORMAL
 
@@ -230,9 +233,10 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
 
 
 @compiled
-def _deviation(x: float, expected: float, error: float, least: float) -> float:
-    """In robust sigmas, bounded. A change of `least` is at most CALM: so that a floor also lets an alert clear."""
-    sigma = max(SIGMA * error, NOISE * abs(expected), least / CALM) + TINY
+def _deviation(x: float, expected: float, error: float, wide: float) -> float:
+    """In robust sigmas, bounded. A change of `wide` is at most CALM: so that a floor also lets an alert clear, and a
+    series that mostly rests has a sigma at all."""
+    sigma = max(SIGMA * error, NOISE * abs(expected), wide / CALM) + TINY
     return min(max((x - expected) / sigma, -DEVIATION_MAX), DEVIATION_MAX)
 
 

@@ -57,7 +57,9 @@ class Params(Settings):
     spread: SpreadParams | Literal[False] = Field(
         default=SpreadParams(), description="Noise that grows: settings of `spread`."
     )
-    gap: GapParams | Literal[False] = Field(default=GapParams(), description="Missing data: settings of `gap`.")
+    gap: GapParams | Literal[False] = Field(
+        default=GapParams(min_s=3600.0), description="Missing data: settings of `gap`."
+    )
 
 
 class Default(Detector):

@@ -4,7 +4,7 @@ Knows the values and times of one series a row. Nothing is said of a series that
 
 1. `repeats` is the share of values that repeat the one before. Were repeats independent, a run of r rows would come by
    chance with repeats**(r - 1): the border is at least where that is 1e-16, and at least `min_rows`.
-2. Real runs are longer than that: the border is also 4 times the level that one run in 500 passes.
+2. Real runs are longer than that: the border is also 6 times the level that one run in 500 passes.
 3. Values at which a series likes to rest (0 at night, a limit) come back: a long run is remembered by its value, and
    one at the same value is usual unless it is twice as long as the longest there.
 """
@@ -45,7 +45,7 @@ STATE = np.dtype(
 CHANCE = 1e-16
 SHARE = 0.998  # of runs not longer than the level
 STEP = 0.2  # of log level, a run
-LEVELS = 4.0  # border in levels
+LEVELS = 6.0  # border in levels: where runs fall as slowly as length^-3, one in 100,000 is so long
 LONGER = 2.0  # border in longest runs, at a value where they come back
 WEIGHT = 0.001  # of a row in `repeats`: about a day of a value a minute
 MOVING = 0.9  # repeats beyond which a series mostly stands still

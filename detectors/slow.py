@@ -7,6 +7,7 @@ Rows count in MINUTES where they come faster: a row of a series of one value a s
 spans the same time, and its noise passes the border as often a day as that of a series of one value a minute.
 """
 
+import math
 from typing import Any
 
 from schemas.compiled import compiled
@@ -24,8 +25,9 @@ DRIFT_FIELDS: list[tuple[str, str]] = [
 """Fields that a detector puts into its own record. All zero: never seen."""
 
 ROW_S = 60.0  # a row counts less where rows are closer
+RARE_S = 300.0
 SHARE = 0.98
-HEIGHT = 4.5  # border = level + HEIGHT * height
+HEIGHT = 4.5  # border = level + so many heights where rows are RARE_S apart or more; `_heights` where they are closer
 STEP = 0.002  # of the level, in heights
 PEAK_WEIGHT = 0.01
 PEAK_MAX = 10.0
@@ -43,18 +45,20 @@ def row_share(period_s: float) -> float:
 
 
 @compiled
-def drift_border(s: Any, floor: float) -> float:
-    """The mean that scores 1.0, > 0."""
-    return float(s.drift_level + HEIGHT * (max(s.drift_height, 0.05 * abs(s.drift_level)) + floor))
+def _heights(period_s: float) -> float:
+    """Of the border over the level. Rows that come five times as often would pass it five times as often a day; ln 5
+    heights more and they don't, as an exponential tail falls."""
+    return HEIGHT + math.log(RARE_S / min(max(period_s, ROW_S), RARE_S))
 
 
 @compiled
-def drift_score(s: Any, row: float, share: float, mean: float, floor: float, factor: float, told: bool) -> float:
+def drift_score(s: Any, row: float, period_s: float, mean: float, floor: float, factor: float, told: bool) -> float:
     """Score of the short mean, then learn from it. 0 below its own maximum of the last HOLD_ROWS. `floor` (> 0): a mean
     below it is rounding. `factor`: of the border. `told`: False where the score will not be used, and must not count
     as told."""
     if mean <= floor:
         return 0.0
+    share = row_share(period_s)
     until = max(START_MINUTES, share * START_ROWS)
     if s.drift_rows < until:
         s.drift_rows += share
@@ -65,7 +69,7 @@ def drift_score(s: Any, row: float, share: float, mean: float, floor: float, fac
     if over <= 0.0:
         s.drift_level -= share * STEP * (1.0 - SHARE) * height
         return 0.0
-    score = mean / ((s.drift_level + HEIGHT * height) * factor)
+    score = mean / ((s.drift_level + _heights(period_s) * height) * factor)
     s.drift_height += share * PEAK_WEIGHT * (min(over, PEAK_MAX * height) - s.drift_height)
     s.drift_level += share * STEP * SHARE * height
     if share * (row - s.drift_top_row) > HOLD_ROWS:

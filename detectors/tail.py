@@ -9,7 +9,7 @@ are counted in EPISODES, and an episode moves the border once [1]:
     border    u + 4 s                                      (score = surprise / border)
 
 Dense faults (one in every 200 rows) poison their own border all the same: s becomes their height. So a second, calm
-height knows ordinary episodes only. The border is at most 1.2 times the calm one where the series is long known, and
+height knows ordinary episodes only. The border is at most 1.4 times the calm one where the series is long known, and
 comes down to it where a person says that faults were missed; what a person calls noise lifts it by a quarter.
 
 Everything is a ratio to what the series showed before: the unit of the surprise cancels exactly.
@@ -50,7 +50,7 @@ PEAK_WEIGHT = 0.02  # of a new peak in s
 PEAK_MAX = 5.0  # times s: what one peak counts at most
 CALM_HEIGHT = 5.0  # times the calm height over u: what is higher is no ordinary episode, and teaches calm nothing
 CALM_PEAK_MAX = 2.0  # times the calm height: what one peak counts at most in it
-CALM_MAX = 1.2  # times the calm border: the most that a long known series' border may be
+CALM_MAX = 1.4  # times the calm border: the most that a long known series' border may be
 KNOWN_EPISODES = 300.0  # that is 18,000 rows; before, rare bursts can't be told from common ones, and CALM_MAX is wider
 SURE_VERDICTS = 5.0  # "missed" so often: the border is the calm one
 NOISE_FACTOR, MISSED_FACTOR = 1.25, 0.97  # of the border, a verdict

@@ -94,7 +94,7 @@ def test_a_daily_peak_is_normal_after_three_days_and_not_at_the_wrong_hour(step_
     for seed in range(4):
         x = noise(seed, n, sigma=1.0) + noon
         x[7 * a_day :] += night[7 * a_day :]
-        out = run(make("baseline", 1), one_row(x, step_s, start_s=19700.0 * DAY_S))
+        out = run(make("default", 1), one_row(x, step_s, start_s=19700.0 * DAY_S))
         on = openings(out["score"])
         around = 3 * width_s // step_s
         opened += sum(abs(row % a_day - a_day // 2) < around for row in on if row >= 3 * a_day)
@@ -241,7 +241,7 @@ def test_faults_that_poison_their_own_border_are_found_again_after_ten_verdicts_
             assert len([row for row in on if min(abs(row - a) for a in at) > 10]) <= 3
     assert found[0] < 0.2 * 120
     assert found[10] > 0.9 * 120
-    assert late > 0.9 * 116
+    assert late > 0.8 * 116
 
 
 def test_a_verdict_of_noise_lifts_the_bar_and_taken_back_leaves_no_trace() -> None:

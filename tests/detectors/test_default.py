@@ -7,7 +7,7 @@ import pytest
 
 from detectors import KINDS
 from detectors.base import Detector, Floats, Point, Records
-from detectors.default import PARTS, TOLD_MAX, Default
+from detectors.default import PARTS, TOLD_MAX, Default, Params
 from schemas.levels import Border
 from tests.detectors.streams import Events, judge, make, one_row, run
 
@@ -17,7 +17,10 @@ def noise(n: int = 3000) -> Floats:
 
 
 def alone(name: str, events: Events) -> Records:
-    return run(make(name, 1), events)
+    """The part as `default` has it."""
+    part = PARTS[name](getattr(Params(), name), ())
+    part.grow(1)
+    return run(part, events)
 
 
 def with_faults() -> Events:
@@ -25,7 +28,7 @@ def with_faults() -> Events:
     x[1500:1502] += 90.0
     x[2000:2060] = x[1999]
     events = one_row(x)
-    kept = np.r_[0:2500, 2550:3000]
+    kept = np.r_[0:2500, 2580:3000]
     return events.take(kept)
 
 

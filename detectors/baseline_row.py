@@ -37,24 +37,24 @@ STATE = np.dtype(
         ("rows", "f8"),  # seen
         ("t", "f8"),  # Unix s of the newest row
         ("x", "f8"),  # its value
-        ("period", "f8"),  # s between rows, a running mean
         ("fast", "f8"),  # fast level
         ("slow", "f8"),  # slow level: of about a day, at least 1000 rows
         ("day", "f8"),  # fast level of what slow level and profile leave over
-        ("error_fast", "f8"),  # bounded mean absolute residual of each of the three forecasts
-        ("error_slow", "f8"),
-        ("error_day", "f8"),
-        ("choice", "f8"),  # the forecast behind `expected`: SLOW, DAY or FAST
         ("short", "f8"),  # short mean of the residual to slow level and profile, for the slow channel
         ("rebased", "f8"),  # what a person's newest "normal" added to the slow level; 0: nothing to take back
         *PULSE_FIELDS,
+        ("period", "f4"),  # s between rows, a running mean
+        ("error_fast", "f4"),  # bounded mean absolute residual of each of the three forecasts
+        ("error_slow", "f4"),
+        ("error_day", "f4"),
+        ("choice", "f4"),  # the forecast behind `expected`: SLOW, DAY or FAST
         *TAIL_FIELDS,
         *DRIFT_FIELDS,
     ]
 )
-"""One series. All f8, so that a row is cleared through one plain view; all zero: never seen."""
+"""One series: 184 bytes, whole f8s, so that a row is cleared through one plain view. What grows without end, or is of
+the size of a value, is f8; what is of the size of a residual is f4. All zero: never seen."""
 
-BIN_FIELDS = len(profile.BIN.names or ())
 SLOW, DAY, FAST = 0.0, 1.0, 2.0
 SLOW_WEIGHT_MIN, SLOW_WEIGHT_MAX = 0.001, 0.1  # of a new row in slow level and errors: a day's worth, within these
 FAST_WEIGHT = 0.3  # of a new row in the fast levels
@@ -89,18 +89,21 @@ def run(
 ) -> None:
     starts, seconds, holidays = clocks
     cells = series.view(np.float64).reshape((len(series), -1))
-    bins = profiles.view(np.float32).reshape((len(profiles), -1))
+    bins = profiles.view(np.uint16).reshape((len(profiles), -1))
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
-            later, bin_ = rows[i + AHEAD], BIN_FIELDS * profile.place(calendar.local(t[i + AHEAD], starts, seconds))[0]
+            later, bin_ = (
+                rows[i + AHEAD],
+                profile.BIN_CELLS * profile.place(calendar.local(t[i + AHEAD], starts, seconds))[0],
+            )
             for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
                 prefetch(cells, later, field)
             prefetch(bins, later, bin_)
-            prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
+            prefetch(bins, later, min(bin_ + 2 * profile.BIN_CELLS, bins.shape[1] - 1))
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
-            bins[k] = 0.0
+            bins[k] = 0
             for bin_ in range(rests.shape[1]):
                 rests[k, bin_].value = rests[k, bin_].count = 0.0
         local_s = calendar.local(t[i], starts, seconds)

@@ -40,7 +40,7 @@ GROUP = np.dtype(
         *TAIL_FIELDS,
     ]
 )
-"""One group. All f8, all zero: never seen."""
+"""One group: whole f8s. All zero: never seen."""
 
 DISTANCE = np.dtype(TAIL_FIELDS)
 """The distance's own tail."""
@@ -108,6 +108,7 @@ class Multivariate(GroupDetector):
     """
 
     kind: ClassVar[str] = "multivariate"
+    version: ClassVar[int] = 2
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 2}  # one bin of the day changes at a time
     Params: ClassVar[type[GroupSettings]] = Params
 

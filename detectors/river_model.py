@@ -37,7 +37,7 @@ STATE = np.dtype(
         *TAIL_FIELDS,
     ]
 )
-"""One series' calibration. All f8, all zero: never seen."""
+"""One series' calibration: whole f8s. All zero: never seen."""
 
 FEATURE = "value"  # the one feature a model sees
 WRAPPERS = ("QuantileFilter", "ThresholdFilter")  # need another model as an argument: our tail does their work
@@ -191,7 +191,7 @@ class River(Detector):
     """
 
     kind: ClassVar[str] = "river"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -13,14 +13,14 @@ from typing import Any
 from schemas.compiled import compiled
 
 DRIFT_FIELDS: list[tuple[str, str]] = [
-    ("drift_rows", "f8"),  # means that taught it, each by its share
-    ("drift_mean", "f8"),  # mean of the means until it starts; of a told shift: a steadier mean of it
     ("drift_level", "f8"),
-    ("drift_height", "f8"),
-    ("drift_top", "f8"),  # highest score of the last HOLD_ROWS
     ("drift_top_row", "f8"),
-    ("drifting", "f8"),  # signed border that a told shift passed first, while it is held; 0: none
     ("drift_row", "f8"),  # row at which it did
+    ("drift_rows", "f4"),  # means that taught it, each by its share
+    ("drift_mean", "f4"),  # mean of the means until it starts; of a told shift: a steadier mean of it
+    ("drift_height", "f4"),
+    ("drift_top", "f4"),  # highest score of the last HOLD_ROWS
+    ("drifting", "f4"),  # signed border that a told shift passed first, while it is held; 0: none
 ]
 """Fields that a detector puts into its own record. All zero: never seen."""
 

@@ -15,6 +15,7 @@ from detectors.pulse import HELD, PULSE_FIELDS, pulse
 from detectors.slow import (
     DRIFT_FIELDS,
     HOLDS,
+    ROW_S,
     drift_holds,
     drift_score,
     hold_drift,
@@ -143,7 +144,9 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
     off_slow = x - s.slow - season
     off_season = off_slow if known else x - s.fast
     if gap:
-        s.fast, s.day, s.short = x, off_season, 0.0
+        # A walk is somewhere else by now: nothing can be said of its first value. A level is where it was for a while.
+        steady = s.choice == SLOW and known and row > START_ROWS and dt <= GAP_PERIODS * ROW_S
+        s.fast, s.day, s.short = (by_slow, 0.0, 0.0) if steady else (x, off_season, 0.0)
     by_fast = s.fast
     by_day = (by_slow if known else s.fast) + s.day
     off_fast = x - s.fast

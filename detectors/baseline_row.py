@@ -211,12 +211,12 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
             if s.drifting != 0.0:
                 # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
                 side = 1.0 if s.drifting > 0.0 else -1.0
-                holds = drift_holds(s, row, share, s.short)
+                holds = drift_holds(s, row, share, off_season)
                 if holds == HOLDS:
                     if v.deviation * side < CALM:
                         v.deviation = CALM * side
                 elif holds == ACCEPTED:
-                    moved = s.drift_mean
+                    moved = s.short
                     s.slow += moved
                     s.day -= moved
                     s.short -= moved

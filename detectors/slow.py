@@ -17,7 +17,7 @@ DRIFT_FIELDS: list[tuple[str, str]] = [
     ("drift_top_row", "f8"),
     ("drift_row", "f8"),  # row at which it did
     ("drift_rows", "f4"),  # means that taught it, each by its share
-    ("drift_mean", "f4"),  # mean of the means until it starts; of a told shift: a steadier mean of it
+    ("drift_mean", "f4"),  # mean of the means until it starts; of a told shift: a steadier mean of its rows, bounded
     ("drift_height", "f4"),
     ("drift_top", "f4"),  # highest score of the last HOLD_ROWS
     ("drifting", "f4"),  # signed border that a told shift passed first, while it is held; 0: none
@@ -33,7 +33,8 @@ PEAK_WEIGHT = 0.01
 PEAK_MAX = 10.0
 START_ROWS, START_MINUTES = 600.0, 300.0  # at least both: a mean's memory is 9 rows, or 9 minutes
 BACK = 0.5  # of the border that it passed: a shift has come back when its mean is below that
-HELD_WEIGHT = 0.05  # of a new row in the mean that holds a told shift: steadier than the one that tells it
+HELD_WEIGHT = 0.1  # of a new row in the mean that holds a told shift: steadier than the one that tells it
+HELD_MAX = 2.0  # borders that a row counts at most there: however far it was, it is over as soon
 HOLD_ROWS = 180.0  # the same shift is told again sooner only if it gets worse; held so long, it is the new normal
 OVER, HOLDS, NORMAL = 0.0, 1.0, 2.0
 
@@ -90,9 +91,10 @@ def hold_drift(s: Any, row: float, mean: float, border: float) -> None:
 
 
 @compiled
-def drift_holds(s: Any, row: float, share: float, mean: float) -> float:
+def drift_holds(s: Any, row: float, share: float, residual: float) -> float:
     """Of a told shift: OVER, HOLDS or NORMAL, the last once, when it was held so long that it is how things are now."""
-    s.drift_mean += share * HELD_WEIGHT * (mean - s.drift_mean)
+    most = HELD_MAX * abs(s.drifting)
+    s.drift_mean += share * HELD_WEIGHT * (max(-most, min(residual, most)) - s.drift_mean)
     if s.drift_mean * s.drifting <= BACK * s.drifting * s.drifting:
         s.drifting = 0.0
         return OVER

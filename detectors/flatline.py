@@ -20,6 +20,7 @@ from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settin
 from detectors.prefetch import AHEAD, prefetch
 from detectors.tail import VERDICT_FIELDS, judge_tail, verdict_factor
 from schemas.compiled import compiled
+from schemas.duration import format_duration
 from schemas.levels import Border
 
 STATE = np.dtype(
@@ -110,8 +111,8 @@ class Flatline(Detector):
         if point.score < 1.0 and abs(point.deviation) < DEVIATION:
             return f"value {point.value:.6g} is not stuck"
         return (
-            f"value {point.value:.6g} is stuck: the same for {abs(point.deviation) / DEVIATION:.2g} times as long as "
-            f"this series' border for that"
+            f"value {point.value:.6g} is stuck: the same for {format_duration(point.part)}, where "
+            f"{format_duration(point.part * DEVIATION / abs(point.deviation))} are this series' border"
         )
 
     @property
@@ -166,6 +167,7 @@ def _step(s: Any, t: float, x: float, settings: Any, v: Any) -> None:
         v.score = min(score, SCORE_MAX)
     if s.told > 0.0:
         v.deviation = DEVIATION * min(max(score, 1.0), SCORE_MAX)
+        v.part = math.floor(t - s.run_t)
 
 
 @compiled

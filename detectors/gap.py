@@ -19,6 +19,7 @@ from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settin
 from detectors.prefetch import AHEAD, prefetch
 from detectors.tail import VERDICT_FIELDS, judge_tail, verdict_factor
 from schemas.compiled import compiled
+from schemas.duration import format_duration
 from schemas.levels import Border
 
 STATE = np.dtype(
@@ -108,8 +109,8 @@ class Gap(Detector):
         if point.score < 1.0:
             return f"value {point.value:.6g} came in time"
         return (
-            f"value {point.value:.6g} is the first after a gap {point.score:.2g} times as long as this series' border "
-            f"for missing data"
+            f"value {point.value:.6g} is the first after {format_duration(point.part)} of missing data, where "
+            f"{format_duration(point.part / point.score)} are this series' border"
         )
 
     @property
@@ -176,6 +177,7 @@ def _say(dt: float, border: float, v: Any) -> None:
     else:
         v.score = min(max(dt / border, 1.0), SCORE_MAX)
         v.deviation = DEVIATION * v.score
+        v.part = math.floor(dt)
 
 
 @compiled

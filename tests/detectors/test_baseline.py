@@ -366,3 +366,36 @@ def test_false_alerts_a_day_stay_in_bounds_whatever_the_period(shape: str, step_
     assert (
         sum(len(openings(judge(noise_of(shape, seed, t), step_s=step_s)["score"][day:])) for seed in range(3)) <= most
     )
+
+
+@pytest.mark.parametrize("size", [30.0, 100.0, 1000.0])
+def test_a_shift_that_ends_is_over_within_minutes_however_large_it_was(size: float) -> None:
+    for seed in range(4):
+        x = noise(seed, 6000)
+        x[4000:4040] += size
+        out = judge(x)
+        assert (np.abs(out["deviation"][4002:4040]) >= CALM).mean() > 0.8
+        assert (np.abs(out["deviation"][4060:4200]) < CALM).mean() > 0.95
+
+
+def test_a_jump_of_a_level_is_found_across_a_gap_of_minutes_and_a_walk_has_none() -> None:
+    steps = np.random.default_rng(2).normal(0.0, 1.0, 20_000)
+    t = 1.7e9 + np.arange(20_000.0)
+    t[15_000:] += 300.0
+    level, walk = 100.0 + steps, 100.0 + np.cumsum(steps)
+    level[15_000:] += 40.0
+    rows, fresh = np.zeros(20_000, np.int64), np.zeros(20_000, np.bool_)
+    for x, opens in ((level, True), (walk, False)):
+        out = run(make("baseline", 1), Events(rows, fresh, t, x))
+        assert (out["score"][15_000] >= 1.0) == opens
+
+
+def test_a_series_that_rests_between_bursts_has_a_sigma_and_no_shifts() -> None:
+    random = np.random.default_rng(4)
+    x = np.zeros(40_000)
+    for at in np.flatnonzero(random.random(40_000) < 0.002):
+        x[at : at + random.integers(3, 30)] = random.integers(1, 9)
+    out = judge(x)
+    assert np.abs(out["deviation"][20_000:]).max() < 1000.0
+    over = (x > out["upper"]) | (x < out["lower"])
+    assert not (out["score"][~over][20_000:] >= 1.0).any()

@@ -178,3 +178,23 @@ def test_what_is_expected_is_a_matter_of_baseline(verdict: str) -> None:
 def test_the_state_of_a_series_fits_into_what_is_promised() -> None:
     default = make("default", 1)
     assert sum(array.nbytes for array in default.state.values()) <= 1600
+
+
+@pytest.mark.parametrize(("lost_min", "opens"), [(40, False), (120, True)])
+def test_nobody_asked_for_gaps_of_less_than_an_hour(lost_min: int, opens: bool) -> None:
+    events = one_row(noise())
+    out = run(make("default", 1), events.take(np.r_[0:2500, 2500 + lost_min : 3000]))
+    assert (out["score"][2500] >= 1.0) == opens
+
+
+def test_a_gap_and_a_stuck_value_are_told_in_hours_and_minutes() -> None:
+    events = with_faults()
+    default = make("default", 1)
+    out = run(default, events)
+    said = [
+        default.why(Point(events.x[i], 0, 0, 0, v["score"], v["deviation"], Border.parse(">= 1"), int(v["part"])))
+        for i, v in enumerate(out)
+        if v["score"] >= 1.0
+    ]
+    assert any("the first after 1 h 21 min of missing data, where 1 h are this series' border" in text for text in said)
+    assert any("the same for 14 min, where 14 min are this series' border" in text for text in said)

@@ -44,6 +44,14 @@ TOLD_BITS = 3  # of a part in the list of those that were told "noise"
 TOLD_MAX = 20  # of them are remembered; older ones can't be taken back
 
 
+class CalmGapParams(GapParams):
+    """Settings of `gap` where nobody asked for it by name."""
+
+    min_s: float = Field(
+        default=3600.0, ge=0.0, allow_inf_nan=False, description="Gaps shorter than that never score, in seconds."
+    )
+
+
 class Params(Settings):
     """Settings of `default`: those of each part, or `false` to go without it."""
 
@@ -57,8 +65,8 @@ class Params(Settings):
     spread: SpreadParams | Literal[False] = Field(
         default=SpreadParams(), description="Noise that grows: settings of `spread`."
     )
-    gap: GapParams | Literal[False] = Field(
-        default=GapParams(min_s=3600.0), description="Missing data: settings of `gap`."
+    gap: CalmGapParams | Literal[False] = Field(
+        default=CalmGapParams(), description="Missing data: settings of `gap`, `min_s` of an hour."
     )
 
 

@@ -196,6 +196,7 @@ def _run(
         value[i], ratio, fastest = 0.0, 0.0, -1.0
         if s.rows == 0.0:
             s.since = t[i]
+        seen_s = (t[i] - s.since) * (1.0 + 1.0 / max(s.rows, 1.0))  # a row stands for the time since the one before
         for w in range(len(windows)):
             mine, n = slots[k, w], windows[w].slots
             at = math.floor(t[i] / windows[w].slot_s)
@@ -217,7 +218,7 @@ def _run(
                     short_bad += slot.bad
                     short_all += slot.all
             # What a window has not seen yet counts as free of failures: a few bad minutes are no bad three days.
-            seen = min((t[i] - s.since) / (n * windows[w].slot_s), 1.0)
+            seen = min(seen_s / (n * windows[w].slot_s), 1.0)
             burn = min(seen * _share(long_bad, long_all), _share(short_bad, short_all)) / budget
             # The pair that is nearest to its border speaks; one of too few events only where no other can.
             over = burn / windows[w].burn if long_all >= min_events else 0.0

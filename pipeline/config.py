@@ -1,11 +1,14 @@
 """Reading the config from disk, with the detectors and receivers there are. The checks are in schemas/config."""
 
 import os
+import time
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from alerting.notifiers import KINDS
 from detectors import LEVELS_ON, PARAMS
+from incidents.oncall.schedule import ahead
 from schemas.config import Config, ConfigError, ConfigErrors, Machine, NotifierSpec, Rule, load_config
 
 BYTES_MAX = 4_000_000
@@ -46,7 +49,8 @@ def read_config(path: Path, need_rules: bool = True) -> Config:
         text = _text(path)
     except _Unreadable as error:
         raise ConfigErrors([ConfigError(str(path), error.line, "config", str(error))]) from None
-    machine = Machine(_included, _find, os.environ.get, _time_zone())
+    look_ahead = partial(ahead, now_s=time.time())
+    machine = Machine(_included, _find, os.environ.get, _time_zone(), look_ahead)
     config = load_config(text, str(path), PARAMS, LEVELS_ON, notifiers(), machine, need_rules)
     told = os.environ.get("KAFKA_BOOTSTRAP")
     if told and "bootstrap" not in config.kafka.model_fields_set:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from math import inf, nextafter
 
+from detectors import GROUP_KINDS
 from schemas.alert import AlertEvent, alert_id, rfc3339
 from schemas.config import Rule
-from schemas.control import Control
+from schemas.control import Control, Verdict
 from schemas.formats.times import rfc3339_s
 from schemas.metric import Series
 from schemas.selector import METRIC_LABEL, Selector
@@ -105,6 +106,29 @@ def rule_for(series: Series, rules: Iterable[Rule], name: str | None) -> str:
         return str(name)
     asked = f"rule {name} doesn't watch {series}" if name else f"{len(watching)} rules watch {series}: name one, --rule"
     raise NotFound(f"{asked}; rules that do: {', '.join(watching) or 'none'}")
+
+
+def control_about(event: AlertEvent, verdict: Verdict, id_: str, holds_from_s: float, by: str, note: str) -> Control:
+    """The record that says `verdict` of the alert from `holds_from_s` (Unix seconds) on. Raises NotFound where nothing
+    learns from it, or its series can't be told."""
+    if event.detector in GROUP_KINDS:
+        raise NotFound(
+            f"alert {event.id} is of {event.detector}, which judges a group of series and learns nothing from verdicts "
+            f"yet; change the settings of rule {event.rule} instead"
+        )
+    series = series_of(event)
+    return Control(
+        id=id_,
+        verdict=verdict,
+        rule=event.rule,
+        metric=series.metric,
+        labels=dict(series.labels),
+        alert_id=event.id,
+        at=event.starts_at,
+        holds_from=rfc3339(holds_from_s),
+        by=by,
+        note=note,
+    )
 
 
 def undoing(target: Control, id_: str, known: Iterable[Control], at_s: float, by: str, note: str) -> Control:

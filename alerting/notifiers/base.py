@@ -25,13 +25,15 @@ class Context:
     """What the shell lends a notifier: secrets behind their references, texts, links, the time.
 
     text: renders a template of the settings for this notification (see `alerting/words/templates.py`).
-    link: kinds `alert` (a fingerprint), `group`, `silence` (a fingerprint) to an address of the desk.
+    link: kinds `alert` (a fingerprint), `group`, `silence` (a fingerprint) to an address of the desk. has_buttons:
+    whether the desk hears of buttons in Slack's messages.
     """
 
     reveal: Callable[[Secret], str]
     text: Callable[[str, Notification], str]
     link: Callable[[str, str], str]
     now_s: float
+    has_buttons: bool = False
 
 
 Conversation = Generator[Call, Reply, Handle]
@@ -62,4 +64,10 @@ class Notifier(ABC):
 
     def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
         """Says where the group was told that somebody is on it; what it returns isn't kept. None: there is no way."""
+        return None
+
+    def unacknowledge(
+        self, group: Group, by: str, comment: str, handle: Handle, context: Context
+    ) -> Conversation | None:
+        """Says that nobody is on it any more. As `acknowledge`."""
         return None

@@ -119,6 +119,9 @@ class PagerDuty(Notifier):
 
     def deliver(self, note: Notification, handle: Handle, context: Context) -> Conversation:
         if note.firing:
+            if note.reason == "taken_back":
+                # No event takes an acknowledgement back, and a trigger for an incident that has one calls nobody.
+                yield from self._send(self._event("resolve", note.group), context)
             yield from self._send(self._trigger(note, context), context)
         else:
             yield from self._send(self._event("resolve", note.group), context)

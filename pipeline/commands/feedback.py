@@ -12,12 +12,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from detectors import GROUP_KINDS
 from pipeline.commands.clients import Bootstrap, Sender, assign_whole, consumer, place, read_to_end, told
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, logged_in, out
 from pipeline.commands.rendering import plain
 from pipeline.control_reader import PARTITION
-from pipeline.feedback import NotFound, alert_called, rule_for, series_named, series_of, undoing
+from pipeline.feedback import NotFound, alert_called, control_about, rule_for, series_named, undoing
 from schemas.alert import AlertEvent, decode_alert, rfc3339
 from schemas.control import Control, ControlError, ForeignKind, Verdict, decode_control, encode_control
 from schemas.formats.times import rfc3339_s
@@ -217,32 +216,12 @@ def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: _Said) -
         fail(f"feedback: {plain(alert)!r} is no id of an alert: 32 hex digits, or the first few of them", WRONG_USE)
     try:
         event = _find(alert, file, said)
-        if event.detector in GROUP_KINDS:
-            fail(
-                f"feedback: alert {event.id} is of {event.detector}, which judges a group of series and learns nothing "
-                f"from verdicts yet; change the settings of rule {plain(event.rule)} instead",
-                PROBLEMS,
-            )
-        series = series_of(event)
+        # In a file all is past: there it counts from the alert's newest transition on.
+        holds_from_s = said.holds_from_s(rfc3339_s(event.at) if file is not None else None)
+        control = control_about(event, verdict, _new_id(), holds_from_s, said.author, said.note)
     except NotFound as error:
-        fail(f"feedback: {error}", PROBLEMS)
-    # In a file all is past: there it counts from the alert's newest transition on.
-    holds_from_s = said.holds_from_s(rfc3339_s(event.at) if file is not None else None)
-    _give(
-        Control(
-            id=_new_id(),
-            verdict=verdict,
-            rule=event.rule,
-            metric=series.metric,
-            labels=dict(series.labels),
-            alert_id=event.id,
-            at=event.starts_at,
-            holds_from=rfc3339(holds_from_s),
-            by=said.author,
-            note=said.note,
-        ),
-        said,
-    )
+        fail(f"feedback: {plain(str(error))}", PROBLEMS)
+    _give(control, said)
 
 
 def _find(text: str, file: Path | None, said: _Said) -> AlertEvent:

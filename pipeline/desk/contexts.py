@@ -32,9 +32,10 @@ def templates(desk: Desk) -> Templates:
 def contexts(desk: Desk) -> Callable[[Integration, float], Context]:
     """Made once; called for each conversation."""
     made, to = templates(desk), _link_of(desk)
+    has_buttons = desk.response.escalation.hooks.slack_signing_secret is not None
 
     def context(integration: Integration, now_s: float) -> Context:
-        return Context(reveal=reveal, text=made.render, link=to, now_s=now_s)
+        return Context(reveal=reveal, text=made.render, link=to, now_s=now_s, has_buttons=has_buttons)
 
     return context
 

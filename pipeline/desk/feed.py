@@ -1,4 +1,4 @@
-"""Reads the alerts topic into the database, in a thread of its own; survives Kafka and the database being away.
+"""Reads a topic into the database, in a thread of its own; survives Kafka and the database being away.
 
 Where to read on stands in the database, moved by the same transaction as the events. Kafka is told too, for tools that
 show a group's lag, but never asked. A desk that was taken for dead and reads on finds the offset moved, and starts
@@ -7,22 +7,23 @@ again from there.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.broker.probe import reachable
 from pipeline.desk import intake
 from pipeline.desk.database import Database, passes
-from pipeline.desk.intake import OffsetMoved, Span, Taken
+from pipeline.desk.intake import OffsetMoved, Partition, Span
 from schemas.alert import AlertEvent, decode_alert
 from schemas.desk import Desk
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kafka import ConsumerRecord
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 RECORDS_MAX = 500  # of one transaction: it must not keep the API's own waiting
 CATCH_UP_MAX_S = 120.0
@@ -41,6 +43,30 @@ _AGAIN_AFTER_S = 2.0
 _COMPLAIN_EVERY_S = 60.0
 
 
+class Taken(Protocol):
+    """What became of a batch."""
+
+    @property
+    def new(self) -> int: ...
+
+    @property
+    def doubles(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What a topic holds, and where it goes. what: a name for one of them. read: raises ValueError where a record isn't
+    one. take: in one transaction, with the offsets; raises OffsetMoved.
+    """
+
+    what: str
+    read: "Callable[[ConsumerRecord], T]"
+    take: Callable[[Connection, Sequence[T], Mapping[Partition, Span], Desk, float], Taken]
+
+
+ALERTS: Reading[AlertEvent] = Reading("alert event", lambda record: decode_alert(record.value or b""), intake.take)
+
+
 @dataclass
 class Progress:
     """What was read, since this process started. Written by the feed's thread, read by anyone."""
@@ -50,10 +76,10 @@ class Progress:
     is_connected: bool = False
 
     def add(self, taken: Taken) -> None:
-        self.counts.update(new=taken.new, doubles=taken.doubles, late=taken.late)
+        self.counts.update(new=taken.new, doubles=taken.doubles, late=getattr(taken, "late", 0))
 
 
-class Feed:
+class TopicFeed(Generic[T]):
     """`start` and `stop` from any thread. on_new: called after a batch that changed something."""
 
     def __init__(
@@ -64,10 +90,11 @@ class Feed:
         topic: str,
         group: str,
         now: Callable[[], float],
-        on_new: Callable[[], None] = lambda: None,
+        on_new: Callable[[], None],
+        reading: Reading[T],
     ) -> None:
         self._db, self._desk, self._now, self._on_new = db, desk, now, on_new
-        self._bootstrap, self._topic, self._group = bootstrap, topic, group
+        self._bootstrap, self._topic, self._group, self._reading = bootstrap, topic, group, reading
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._assigned = _Assigned()
@@ -99,9 +126,9 @@ class Feed:
             try:
                 self._read()
             except (KafkaError, OSError, SQLAlchemyError) as error:
-                log.warning("reading alerts failed: trying again", error=" ".join(str(error).split())[:300])
+                log.warning("reading failed: trying again", topic=self._topic, error=" ".join(str(error).split())[:300])
             except Exception:
-                log.exception("reading alerts failed: trying again")
+                log.exception("reading failed: trying again", topic=self._topic)
             self.progress.is_connected = False
             self._stopping.wait(_AGAIN_AFTER_S)
 
@@ -126,7 +153,7 @@ class Feed:
         with closing(consumer):
             consumer.subscribe([self._topic], listener=self._assigned)
             self.progress.is_connected = True
-            log.info("reading alerts", topic=self._topic, group=self._group, bootstrap=self._bootstrap)
+            log.info("reading", topic=self._topic, group=self._group, bootstrap=self._bootstrap)
             empty = 0
             while not self._stopping.is_set():
                 polled = consumer.poll(timeout_ms=500, max_records=RECORDS_MAX)
@@ -181,7 +208,7 @@ class Feed:
         events = [event for record in records if (event := self._event(record)) is not None]
         span = Span(self._next[tp], records[-1].offset + 1)
         try:
-            taken = self._db.write(lambda conn: intake.take(conn, events, {tp: span}, self._desk, self._now()))
+            taken = self._db.write(lambda conn: self._reading.take(conn, events, {tp: span}, self._desk, self._now()))
         except OffsetMoved:
             raise
         except Exception as error:
@@ -192,17 +219,16 @@ class Feed:
                     self._apply(tp, [record])
                 return
             self._skip(records[0], error)
-            self._db.write(lambda conn: intake.take(conn, [], {tp: span}, self._desk, self._now()))
-            taken = Taken()
+            taken = self._db.write(lambda conn: self._reading.take(conn, [], {tp: span}, self._desk, self._now()))
         self._next[tp] = span.next
         self.progress.counts["records"] += len(records)
         self.progress.add(taken)
         if taken.new:
             self._on_new()
 
-    def _event(self, record: "ConsumerRecord") -> AlertEvent | None:
+    def _event(self, record: "ConsumerRecord") -> T | None:
         try:
-            return decode_alert(record.value or b"")
+            return self._reading.read(record)
         except (msgspec.MsgspecError, ValueError) as error:
             self._skip(record, error)
             return None
@@ -210,7 +236,7 @@ class Feed:
     def _skip(self, record: "ConsumerRecord", error: Exception) -> None:
         self.progress.counts["unreadable"] += 1
         log.error(
-            "a record is no alert event and is left out",
+            f"a record is no {self._reading.what} and is left out",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
@@ -231,6 +257,22 @@ class Feed:
             )
         except KafkaError as error:
             log.debug("Kafka was not told how far the desk has read", error=str(error))
+
+
+class Feed(TopicFeed[AlertEvent]):
+    """The alerts topic."""
+
+    def __init__(
+        self,
+        db: Database,
+        desk: Desk,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        now: Callable[[], float],
+        on_new: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(db, desk, bootstrap, topic, group, now, on_new, ALERTS)
 
 
 class _Assigned(ConsumerRebalanceListener):

@@ -54,7 +54,7 @@ def take(
     conn: Connection, events: Sequence[AlertEvent], offsets: Mapping[Partition, Span], desk: Desk, now_s: float
 ) -> Taken:
     """Events of the alerts topic in the order they were read. Raises OffsetMoved where another desk reads there."""
-    _move_offsets(conn, offsets)
+    move_offsets(conn, offsets)
     batch = _Batch(conn, desk, now_s)
     doubles = _known(conn, {event.id for event in events})
     batch.load({event.fingerprint for event in events})
@@ -286,7 +286,8 @@ def _known(conn: Connection, episodes: Iterable[str]) -> set[tuple[str, int]]:
     return found
 
 
-def _move_offsets(conn: Connection, offsets: Mapping[Partition, Span]) -> None:
+def move_offsets(conn: Connection, offsets: Mapping[Partition, Span]) -> None:
+    """In the transaction of what was read there. Raises OffsetMoved."""
     t = tables.offsets.c
     for (topic, partition), span in sorted(offsets.items(), key=lambda item: item[0]):
         known = offset(conn, topic, partition)

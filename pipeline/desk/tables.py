@@ -276,9 +276,17 @@ pages = Table(
     Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("receiver", Words, nullable=False),
     Column("person", Words, nullable=False),
+    Column("key", String(64), nullable=False, index=True),  # by which a pager service knows the incident
     Column("at_s", Double, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
+)
+
+heard = Table(
+    "heard",  # webhooks that were acted upon, so that one sent again does nothing
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at_s", Double, nullable=False, index=True),
 )
 
 overrides = Table(
@@ -327,4 +335,16 @@ tasks = Table(
     Column("done_s", Double),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
+)
+
+controls = Table(
+    "controls",  # what people said of alerts, on its way to the control topic
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("episode", String(64), nullable=False, index=True),
+    Column("made_s", Double, nullable=False, index=True),
+    Column("due_s", Double, index=True),  # when it is sent next; None: Kafka has it
+    Column("attempts", Integer, nullable=False),
+    Column("note", Words),  # why it was not sent
+    Column("body", LargeBinary, nullable=False),
 )

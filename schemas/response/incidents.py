@@ -1,9 +1,10 @@
 """How alerts become incidents: `incidents:` of the config."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.levels import LevelName
 from schemas.matchers import Matchers
+from schemas.response.triage import TriagePlan
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,4 @@ class IncidentPlan:
     resolve_after_s: float | None = 600.0
     reopen_within_s: float = 3600.0
     close_after_s: float | None = None
+    triage: TriagePlan = field(default_factory=TriagePlan)

@@ -1,6 +1,10 @@
 """Who can be told, and who is on call when: `oncall:` of the config."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Gaps = Literal["refuse", "warn", "allow"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,54 @@ class Team:
 
 
 @dataclass(frozen=True)
+class Restriction:
+    """Minutes of the wall clock, `to_minute` excluded, on days that count from Monday, 0.
+
+    Where `to_minute` isn't later than `from_minute` it is on the day after.
+    """
+
+    days: frozenset[int]
+    from_minute: int = 0
+    to_minute: int = 1440
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Its people take turns of `turn_h` hours on the wall clock of `time_zone`, for ever, from `first` on.
+
+    first: the first hand-over, local time without offset. restrictions: when it counts; none: always.
+    """
+
+    people: tuple[str, ...]
+    first: datetime
+    turn_h: int
+    time_zone: str = "UTC"
+    restrictions: tuple[Restriction, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Where several layers have somebody at the same time, it is the last one's. time_zone: it is shown in."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    time_zone: str = "UTC"
+    gaps: Gaps = "refuse"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What the time until `until_s` brings: when nobody is on call; begins_s: the schedule's start if it is to come."""
+
+    gaps: tuple[tuple[float, float], ...] = ()
+    begins_s: float | None = None
+    until_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class OnCallPlan:
     """All by name."""
 
     people: dict[str, Person] = field(default_factory=dict)
     teams: dict[str, Team] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)

@@ -144,9 +144,11 @@ def append(conn: Connection, number: int, lines: Sequence[Line], now_s: float) -
     return entries
 
 
-def entries(conn: Connection, number: int) -> list[Entry]:
-    """The whole timeline, as it was written."""
+def entries(conn: Connection, number: int, *, what: str | None = None) -> list[Entry]:
+    """The whole timeline, as it was written; or the entries of one kind."""
     asked = select(_t.body).where(_t.incident == number).order_by(_t.seq)
+    if what is not None:
+        asked = asked.where(_t.what == what)
     return [_entry.decode(body) for body in conn.execute(asked).scalars()]
 
 

@@ -6,8 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 from schemas.config.checking import Checking
+from schemas.config.desk import triage
 from schemas.config.desk.names import Names, check_name
 from schemas.config.desk.routes import joined
+from schemas.config.desk.triage import FileTriage, triage_of
 from schemas.config.desk.words import Condition, LabelName
 from schemas.config.errors import Path, shown
 from schemas.config.section import Section
@@ -52,7 +54,7 @@ class FileIncidentRule(Section):
     runbook_url: WebAddress | None = Field(default=None, description="What to do; shown with the incident.")
 
 
-class FileIncidents(Section):
+class FileIncidents(FileTriage):
     """How alerts become incidents. Without rules there are only those that people open."""
 
     rules: tuple[FileIncidentRule, ...] = Field(
@@ -115,6 +117,7 @@ def incidents_of(written: FileIncidents, names: Names, checking: Checking) -> In
         resolve_after_s=written.resolve_after_s if written.resolve_by_itself else None,
         reopen_within_s=written.reopen_within_s,
         close_after_s=written.close_after_s,
+        triage=triage_of(written, names, checking),
     )
 
 
@@ -143,5 +146,9 @@ def _warn_of_hidden(rules: list[IncidentRule], checking: Checking) -> None:
                 break
 
 
-SECTIONS: dict[str, type[BaseModel]] = {"incidents": FileIncidents, "incidents.rules[]": FileIncidentRule}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "incidents": FileIncidents,
+    "incidents.rules[]": FileIncidentRule,
+    **triage.SECTIONS,
+}
 """Where a mapping stands -> its model, for the page of all keys."""

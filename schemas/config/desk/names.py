@@ -1,7 +1,8 @@
 """Who is there to be named: what parts of the config that people answer for refer to in each other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.config.checking import Checking
 from schemas.config.errors import Path, shown, suggestion
@@ -16,6 +17,18 @@ class Names:
     teams: Collection[str] | None
     schedules: Collection[str] | None
     policies: Collection[str] | None
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def known(written: Sequence[Named], at: Path, checking: Checking) -> frozenset[str] | None:
+    """The names in the list at `at`; None where one of them couldn't be read."""
+    places: list[Path] = [at[:1], at, *((*at, position) for position in range(len(written)))]
+    places += [(*at, position, "name") for position in range(len(written))]
+    return None if any(place in checking.cut for place in places) else frozenset(each.name for each in written)
 
 
 def check_name(name: str, known: Collection[str] | None, what: str, at: Path, checking: Checking) -> None:

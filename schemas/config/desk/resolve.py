@@ -14,7 +14,7 @@ from schemas.config.desk.automation import automation_of
 from schemas.config.desk.escalation import escalation_of
 from schemas.config.desk.incidents import incidents_of
 from schemas.config.desk.lints import warn_of
-from schemas.config.desk.names import Names
+from schemas.config.desk.names import Names, known
 from schemas.config.desk.oncall import oncall_of
 from schemas.config.desk.own import OwnPart
 from schemas.config.desk.planned import dependencies_of, maintenance_of
@@ -84,7 +84,7 @@ def desk_of(
         templates=pieces.templates(),
         resolve_timeout_s=theirs.global_.resolve_timeout_s,
         server=server_of(ours.desk, checking, machine),
-        response=_response(ours, None if pieces.is_name_lost("receivers") else receivers, checking),
+        response=_response(ours, None if pieces.is_name_lost("receivers") else receivers, checking, machine),
     )
     if checking.problems:
         return None
@@ -92,11 +92,19 @@ def desk_of(
     return desk
 
 
-def _response(ours: OwnPart, receivers: Mapping[str, Receiver] | None, checking: Checking) -> Response:
-    names = Names(receivers, people=None, teams=None, schedules=None, policies=None)
+def _response(
+    ours: OwnPart, receivers: Mapping[str, Receiver] | None, checking: Checking, machine: Machine
+) -> Response:
+    names = Names(
+        receivers,
+        people=known(ours.oncall.people, ("oncall", "people"), checking),
+        teams=known(ours.oncall.teams, ("oncall", "teams"), checking),
+        schedules=known(ours.oncall.schedules, ("oncall", "schedules"), checking),
+        policies=None,
+    )
     return Response(
         incidents=incidents_of(ours.incidents, names, checking),
-        oncall=oncall_of(ours.oncall, names, checking),
+        oncall=oncall_of(ours.oncall, names, checking, machine),
         escalation=escalation_of(ours.escalation, names, checking),
         automation=automation_of(ours.automation, names, checking),
     )

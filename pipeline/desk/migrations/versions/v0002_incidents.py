@@ -22,6 +22,20 @@ def upgrade() -> None:
     op.create_index(op.f("ix_changes_at_s"), "changes", ["at_s"], unique=False)
     op.create_index(op.f("ix_changes_seen_s"), "changes", ["seen_s"], unique=False)
     op.create_table(
+        "controls",
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("episode", sa.String(length=64), nullable=False),
+        sa.Column("made_s", sa.Double(), nullable=False),
+        sa.Column("due_s", sa.Double(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_controls")),
+    )
+    op.create_index(op.f("ix_controls_due_s"), "controls", ["due_s"], unique=False)
+    op.create_index(op.f("ix_controls_episode"), "controls", ["episode"], unique=False)
+    op.create_index(op.f("ix_controls_made_s"), "controls", ["made_s"], unique=False)
+    op.create_table(
         "incidents",
         sa.Column("number", serial, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -38,6 +52,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_incidents_look_s"), "incidents", ["look_s"], unique=False)
     op.create_index(op.f("ix_incidents_opened_s"), "incidents", ["opened_s"], unique=False)
     op.create_index(op.f("ix_incidents_state"), "incidents", ["state"], unique=False)
+    op.create_table(
+        "heard",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("at_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_heard")),
+    )
+    op.create_index(op.f("ix_heard_at_s"), "heard", ["at_s"], unique=False)
     op.create_table(
         "overrides",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -85,6 +106,7 @@ def upgrade() -> None:
         sa.Column("incident", serial, nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("at_s", sa.Double(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["incident"], ["incidents.number"], name=op.f("fk_pages_incident"), ondelete="CASCADE"),
@@ -93,6 +115,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_pages_at_s"), "pages", ["at_s"], unique=False)
     op.create_index(op.f("ix_pages_incident"), "pages", ["incident"], unique=False)
+    op.create_index(op.f("ix_pages_key"), "pages", ["key"], unique=False)
     op.create_table(
         "parts",
         sa.Column("incident", serial, nullable=False),

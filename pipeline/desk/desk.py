@@ -103,7 +103,9 @@ class DeskProcess:
         )
         ending = asyncio.create_task(self._ending.wait())
         await asyncio.wait({ending, *parts.values()}, return_when=asyncio.FIRST_COMPLETED)
-        failed = [name for name, task in parts.items() if task.done()]
+        # A part that ended as it was asked to may be done before `ending` is.
+        is_asked = self._ending.is_set()
+        failed = [name for name, task in parts.items() if task.done() and not (is_asked and task.exception() is None)]
         self._ending.set()
         self._feed.stop()
         self._load_feed.stop()

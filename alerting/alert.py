@@ -25,9 +25,12 @@ Reason = Literal[
     "repeat_interval",
     "flapping_started",
     "flapping_stopped",
+    "escalation",
+    "taken_back",
 ]
 What = Literal["new", "raised", "lowered", "same", "flapping", "resolved", "departed"]
 GroupKind = Literal["group", "digest", "storm", "incident"]
+Says = Literal["tell", "acknowledge", "unacknowledge"]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +138,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """What a receiver is told of a group at one moment: every alert of it that isn't held back, firing ones first.
 
     id: 32 hex of group id and number, so that telling it twice can be noticed. `number` counts from 1.
-    repeats: the level is as it was; nothing new but time.
+    repeats: the level is as it was; nothing new but time. says: `acknowledge` tells where the group was told that
+    somebody (`by`) is on it, `unacknowledge` that nobody is any more.
     """
 
     id: str
@@ -146,6 +150,9 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     repeat_interval_s: float
     muted: int = 0  # alerts of the group that are held back
+    says: Says = "tell"
+    by: str = ""
+    comment: str = ""
 
     @property
     def firing(self) -> list[Told]:

@@ -134,6 +134,12 @@ class Opsgenie(Notifier):
         yield from self._send("POST", f"{group_hash(group)}/acknowledge", body, context)
         return handle
 
+    def unacknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation:
+        """Its own policy goes on from there."""
+        body = {"source": SOURCE, "user": line(by, USER_CHARS_MAX), "note": clip(plain(comment), NOTE_CHARS_MAX)}
+        yield from self._send("POST", f"{group_hash(group)}/unacknowledge", body, context)
+        return handle
+
     def _alert(self, note: Notification, priority: Priority, context: Context) -> dict[str, object]:
         settings = self.settings
         common = texts.common_labels(note.firing)

@@ -119,6 +119,9 @@ class PagerDuty(Notifier):
 
     def deliver(self, note: Notification, handle: Handle, context: Context) -> Conversation:
         if note.firing:
+            if note.reason == "taken_back":
+                # No event takes an acknowledgement back, and a trigger for an incident that has one calls nobody.
+                yield from self._send(self._event("resolve", note.group), context)
             yield from self._send(self._trigger(note, context), context)
         else:
             yield from self._send(self._event("resolve", note.group), context)
@@ -175,7 +178,7 @@ class PagerDuty(Notifier):
         return self._event("trigger", note.group) | {
             "payload": {key: value for key, value in payload.items() if value},
             "client": text(settings.client, CLIENT),
-            "client_url": text(settings.client_url, context.link("group", note.group.id)),
+            "client_url": text(settings.client_url, texts.page(note, context.link)),
             "images": self._images(note, context),
             "links": self._links(note, context),
         }

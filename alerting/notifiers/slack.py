@@ -11,9 +11,17 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, model_validator
 
-from alerting.alert import Alert, Group, Notification
+from alerting.alert import Alert, Group, Notification, Says
 from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
-from alerting.notifiers.slack_message import Message, SlackTexts, changes, clip_escaped, message, plain_message
+from alerting.notifiers.slack_message import (
+    Message,
+    SlackTexts,
+    changes,
+    clip_escaped,
+    message,
+    plain_message,
+    with_buttons,
+)
 from alerting.notifiers.wire import json_body, retry_after_s, said, secret_of, settle
 from alerting.words import pictures, texts
 from alerting.words.escaping import line, plain, slack
@@ -91,11 +99,26 @@ class Slack(Notifier):
         yield from self._by_webhook(note, context)
         return handle
 
+    def can_say(self, says: Says) -> bool:
+        settings = self.settings
+        tokens = (settings.bot_token, settings.bot_token_file, settings.app_token, settings.app_token_file)
+        return says == "tell" or any(token is not None for token in tokens)
+
     def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
         """A line in the thread, where there is one."""
         if not handle.get("ts"):
             return None
-        said = f"acknowledged by {line(by)}" + (f": {plain(comment)}" if comment else "")
+        return self._taken(f"acknowledged by {line(by)}", comment, handle, context)
+
+    def unacknowledge(
+        self, group: Group, by: str, comment: str, handle: Handle, context: Context
+    ) -> Conversation | None:
+        if not handle.get("ts"):
+            return None
+        return self._taken(f"not acknowledged any more, says {line(by)}", comment, handle, context)
+
+    def _taken(self, words: str, comment: str, handle: Handle, context: Context) -> Conversation:
+        said = words + (f": {plain(comment)}" if comment else "")
         return self._reply(clip_escaped(slack(said), ACKNOWLEDGED_CHARS_MAX), handle, context)
 
     def _reply(self, text: str, handle: Handle, context: Context) -> Conversation:
@@ -135,7 +158,7 @@ class Slack(Notifier):
         return said(reply, (url,)) or "nothing"
 
     def _by_token(self, note: Notification, handle: Handle, context: Context, token: str) -> Conversation:
-        made = message(self.settings, note, context)
+        made = with_buttons(message(self.settings, note, context), note, context)
         if handle.get("ts"):
             updated = {key: value for key, value in made.items() if key not in _ONLY_POSTED}
             answer = yield from self._said_richly("chat.update", {**updated, **_place(handle)}, note, context, token)

@@ -28,6 +28,9 @@ FIELDS_MAX = 25  # ours
 ACTIONS_MAX = 5  # of an attachment
 ALERTS_MAX = 12  # shown one by one; the desk's page has the others
 URL_CHARS_MAX = 3_000
+BUTTON_CHARS_MAX = 75
+BUTTON = "tidegauge:"  # how the names of our buttons begin
+BUTTONS = {"acknowledge": "Acknowledge", "resolve": "Resolve", "role": "Take the lead"}
 
 Message = dict[str, Any]
 
@@ -121,9 +124,26 @@ def blocks(note: Notification, context: Context) -> Message:
         shown += 1
     if len(note.alerts) > shown:
         made.append({"type": "context", "elements": [_plain(f"and {len(note.alerts) - shown} more", 100)]})
-    if address := _link(context.link("group", note.group.id), "All of them"):
+    if address := _link(texts.page(note, context.link), "All of them"):
         made.append({"type": "context", "elements": [{"type": "mrkdwn", "text": address}]})
     return {"text": clip_escaped(slack(title(note)), TEXT_CHARS_MAX), "blocks": made}
+
+
+def with_buttons(made: Message, note: Notification, context: Context) -> Message:
+    """An incident's page, while it lasts, with buttons, where the desk hears of them. `value`: which incident."""
+    if not (context.has_buttons and _is_page(note) and note.firing and "blocks" in made):
+        return made
+    value = f"{note.group.labels.get('incident', '')}/{note.group.id}"
+    buttons: list[Message] = [
+        {"type": "button", "action_id": f"{BUTTON}{act}", "value": value, "text": _plain(words, BUTTON_CHARS_MAX)}
+        for act, words in BUTTONS.items()
+    ]
+    buttons[0]["style"] = "primary"
+    return {**made, "blocks": [*made["blocks"][: BLOCKS_MAX - 1], {"type": "actions", "elements": buttons}]}
+
+
+def _is_page(note: Notification) -> bool:
+    return note.group.kind == "incident" and note.group.key.endswith("/page")
 
 
 def title(note: Notification) -> str:

@@ -39,6 +39,8 @@ REASONS: dict[Reason, str] = {
     "repeat_interval": "still firing",
     "flapping_started": "starts to flap: no more messages of each change until it settles",
     "flapping_stopped": "flaps no more",
+    "escalation": "somebody is needed",
+    "taken_back": "nobody is on it any more",
 }
 _NEWS: dict[What, str] = {
     "new": "new",
@@ -58,6 +60,8 @@ def level(note: Notification) -> LevelName | None:
 
 def title(note: Notification, limit: int = TITLE_CHARS_MAX) -> str:
     """One line: how bad, what, where, how many."""
+    if note.group.kind == "incident" and note.alerts:
+        return clip(_incident(note), limit)
     told = note.firing or note.alerts
     what = subject(told)
     count = f", {_alerts(len(told))}" if len(told) > 1 else ""
@@ -128,12 +132,25 @@ def spark(alert: Alert) -> str:
 def links(alert: Alert, link: Link | None = None) -> list[tuple[str, str]]:
     """(words, address): our page, the runbook, what Prometheus or another sender linked to. Only web addresses."""
     named = [
-        ("Open", link("alert", alert.fingerprint) if link else ""),
+        # Only what the desk itself says: anybody's alert may have such an annotation.
+        ("Acknowledge", alert.annotations.get("acknowledge_url", "") if alert.origin == "self" else ""),
+        ("Open", _own_page(alert, link) if link else ""),
         ("Runbook", alert.annotations.get("runbook_url", "")),
         ("Dashboard", alert.annotations.get("dashboard_url", "")),
         ("Source", alert.generator_url),
     ]
     return [(words, address) for words, address in named if web_address(address)]
+
+
+def page(note: Notification, link: Link) -> str:
+    """Address of what the whole message is about."""
+    incident = note.group.labels.get("incident", "") if note.group.kind == "incident" else ""
+    return link("incident", incident) if incident else link("group", note.group.id)
+
+
+def _own_page(alert: Alert, link: Link) -> str:
+    incident = alert.labels.get("incident", "") if alert.origin == "self" else ""
+    return link("incident", incident) if incident else link("alert", alert.fingerprint)
 
 
 def facts(told: Told, now_s: float) -> list[str]:
@@ -195,6 +212,12 @@ def counted(told: Sequence[Told]) -> str:
     """`1 critical, 3 warning`."""
     counts = Counter(one.alert.level for one in told)
     return ", ".join(f"{counts[of]} {of}" for of in reversed(LEVELS) if counts[of])
+
+
+def _incident(note: Notification) -> str:
+    """An incident is told as one alert, whose summary is its headline."""
+    words = line(note.alerts[0].alert.annotations.get("summary", "")) or "incident"
+    return words if note.firing else f"RESOLVED: {words}{_tail(note, note.alerts)}"
 
 
 def _status(note: Notification) -> str:

@@ -12,7 +12,11 @@ from schemas.desk import Desk, Integration
 
 log = structlog.get_logger(__name__)
 # Nothing that a browser could silence with is served: such a link is left out.
-_PLACES = {"alert": "/api/desk/alerts/{}/explain", "group": "/api/v2/alerts/groups"}
+_PLACES = {
+    "alert": "/api/desk/alerts/{}/explain",
+    "group": "/api/v2/alerts/groups",
+    "incident": "/api/desk/incidents/{}",
+}
 
 
 def link(external_url: str, kind: str, ref: str) -> str:
@@ -32,9 +36,10 @@ def templates(desk: Desk) -> Templates:
 def contexts(desk: Desk) -> Callable[[Integration, float], Context]:
     """Made once; called for each conversation."""
     made, to = templates(desk), _link_of(desk)
+    has_buttons = desk.response.escalation.hooks.slack_signing_secret is not None
 
     def context(integration: Integration, now_s: float) -> Context:
-        return Context(reveal=reveal, text=made.render, link=to, now_s=now_s)
+        return Context(reveal=reveal, text=made.render, link=to, now_s=now_s, has_buttons=has_buttons)
 
     return context
 

@@ -68,8 +68,19 @@ async def converse(
     aside: Aside,
 ) -> Sent | Failed:
     """Tells it of a notification. See `hold`."""
-    begin = partial(notifier.deliver, note, handle, context)
-    return await hold(begin, f"the {notifier.kind} notifier", make=make, pace=pace, aside=aside)
+    who = f"the {notifier.kind} notifier"
+    if note.says == "tell":
+        begin = partial(notifier.deliver, note, handle, context)
+        return await hold(begin, who, make=make, pace=pace, aside=aside)
+    outcome = await hold(partial(_taken, notifier, note, handle, context), who, make=make, pace=pace, aside=aside)
+    return Sent(handle, outcome.reply) if isinstance(outcome, Sent) else outcome
+
+
+def _taken(notifier: Notifier, note: Notification, handle: Handle, context: Context) -> Conversation:
+    """Nothing, where the kind has no way to say it."""
+    say = notifier.acknowledge if note.says == "acknowledge" else notifier.unacknowledge
+    conversation = say(note.group, note.by, note.comment, handle, context)
+    return handle if conversation is None else (yield from conversation)
 
 
 async def hold(begin: Callable[[], Conversation], who: str, *, make: Make, pace: Pace, aside: Aside) -> Sent | Failed:

@@ -38,6 +38,7 @@ _ORDER = (
     tables.flaps,
     tables.acks,
     tables.silences,
+    tables.heard,
     tables.incidents,  # and with each all that is its own, by the database's foreign keys
 )
 
@@ -65,6 +66,8 @@ def _over(table: Table, before_s: float) -> ColumnElement[bool]:
             return and_(t.at_s < before_s, ~exists().where(e.episode == t.episode))
         case "silences":
             return t.ends_at_s < before_s
+        case "heard":
+            return t.at_s < before_s
         case "incidents":
             return and_(t.state.in_(OVER), t.updated_s < before_s)
         case _:

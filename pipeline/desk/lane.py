@@ -246,7 +246,7 @@ class Lane:
         is_long = since_s is not None and now_s >= min(since_s, delivery.created_s) + PATIENCE_S
 
         def settle(conn: Connection) -> None:
-            outbox.retry(conn, delivery.id, due_s, failed.reason, now_s)
+            settling.postponed(conn, delivery, due_s, failed.reason, now_s)
             if is_long:
                 settling.handed_on(conn, delivery, self._fallback, failed.reason, now_s)
 

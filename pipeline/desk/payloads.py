@@ -39,8 +39,11 @@ def unpacked(body: bytes) -> Notification:
 def merged(unsent: Notification, later: Notification) -> Notification:
     """`later`, saying also what `unsent` would have said: what it called new is still new, and ends that only it knew.
 
-    An alert that has ended in both is told once, as `later` has it.
+    An alert that has ended in both is told once, as `later` has it. Where one of them is about an acknowledgement, the
+    earlier needn't be said: who has taken an incident isn't to be paged for it, and a new page says all.
     """
+    if "tell" not in (unsent.says, later.says) or unsent.says != later.says:
+        return later
     before = {told.alert.fingerprint: told for told in unsent.alerts}
     alerts = [_with_unsaid(told, before.get(told.alert.fingerprint)) for told in later.alerts]
     listed = {told.alert.fingerprint for told in later.alerts}

@@ -15,6 +15,7 @@ from alerting.alert import Decision, Notification, Told
 from alerting.notifiers.base import Handle
 from pipeline.desk import intake, log, outbox, tables
 from pipeline.desk.external import External
+from pipeline.desk.incidents import delivered
 from pipeline.desk.outbox import Delivery, Entry
 from pipeline.desk.payloads import unpacked
 from pipeline.desk.standing import Standing
@@ -35,6 +36,7 @@ class Repeat:
 def told(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], handle: Handle, now_s: float) -> None:
     note = "; ".join(handle[key] for key in ("untold", "refused") if handle.get(key))
     outbox.sent(conn, delivery.id, handle, now_s, note)
+    delivered.told(conn, delivery, now_s)
     notification = delivery.notification
     if fallback and notification.resolved:
         group = notification.group.id
@@ -48,16 +50,20 @@ def told(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], 
 
 def postponed(conn: Connection, delivery: Delivery, due_s: float, reason: str, now_s: float) -> None:
     outbox.retry(conn, delivery.id, due_s, reason, now_s)
+    delivered.postponed(conn, delivery, reason, now_s)
 
 
 def given_up(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], reason: str, now_s: float) -> None:
     """A dead letter."""
     handed_on(conn, delivery, fallback, reason, now_s)
     outbox.failed(conn, delivery.id, reason, now_s)
+    delivered.given_up(conn, delivery, reason, now_s)
 
 
 def handed_on(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], reason: str, now_s: float) -> None:
-    """To those of the fallback that don't have it yet."""
+    """To those of the fallback that don't have it yet. An acknowledgement is nothing to those who weren't told."""
+    if delivery.notification.says != "tell":
+        return
     new = [one for one in fallback if not _has(conn, delivery.notification.id, one.name)]
     _hand_on(conn, delivery.notification, new, delivery.integration, reason, now_s)
 
@@ -126,7 +132,8 @@ def repeats(conn: Connection, integration: str, now_s: float, resolved_for_s: fl
         alerts = [again for one in standing.only(note).alerts if (again := _again(one, ends_too)) is not None]
         if alerts:
             handle = {} if row.handle is None else msgspec.json.decode(row.handle, type=Handle)
-            found.append(Repeat(msgspec.structs.replace(note, alerts=alerts, reason="repeat_interval"), handle))
+            as_told = msgspec.structs.replace(note, alerts=alerts, reason="repeat_interval", says="tell")
+            found.append(Repeat(as_told, handle))
     return found
 
 

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, false, select
 
 from alerting.alert import Notification, Told
+from incidents.model import OVER
 from pipeline.desk import tables
 from pipeline.desk.bulk import chunks
 from schemas.levels import LevelName
@@ -28,7 +29,8 @@ class Standing:
         groups: set[str] = set()
         for chunk in chunks(sorted({note.group.id for note in notes})):
             groups.update(conn.execute(select(g.id).where(g.id.in_(chunk))).scalars())
-        members: set[tuple[str, str]] = set()
+        members = _of_incidents(conn, [note for note in notes if note.group.kind == "incident"])
+        groups |= {group for group, _ in members}
         levels: set[tuple[str, str, LevelName]] = set()
         asked = (
             select(m.group_id, m.fingerprint, g.receiver, a.level)
@@ -54,3 +56,19 @@ class Standing:
         # A digest of what was missed is no group of its own: its alerts are members of others.
         is_digest = group.kind == "digest"
         return is_digest and (group.receiver, alert.fingerprint, alert.level) in self.levels
+
+
+def _of_incidents(conn: Connection, notes: Sequence[Notification]) -> set[tuple[str, str]]:
+    """Group and fingerprint of those whose incident isn't over: it is told as an alert that no table has."""
+    i = tables.incidents.c
+    numbers = {note.group.labels.get("incident", "").removeprefix("INC-"): note for note in notes}
+    lasting: set[str] = set()
+    for chunk in chunks(sorted(int(number) for number in numbers if number.isdecimal())):
+        asked = select(i.number).where(i.number.in_(chunk), i.state.not_in(list(OVER)))
+        lasting.update(f"INC-{number}" for number in conn.execute(asked).scalars())
+    return {
+        (note.group.id, told.alert.fingerprint)
+        for note in notes
+        if note.group.labels.get("incident") in lasting
+        for told in note.firing
+    }

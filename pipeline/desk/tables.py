@@ -276,9 +276,17 @@ pages = Table(
     Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), nullable=False, index=True),
     Column("receiver", Words, nullable=False),
     Column("person", Words, nullable=False),
+    Column("key", String(64), nullable=False, index=True),  # by which a pager service knows the incident
     Column("at_s", Double, nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
+)
+
+heard = Table(
+    "heard",  # webhooks that were acted upon, so that one sent again does nothing
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at_s", Double, nullable=False, index=True),
 )
 
 overrides = Table(

@@ -54,6 +54,7 @@ class Policy:
     """repeat: how often its steps begin again. ack_expires_s: pages again then, None: never.
 
     repeat_after_s: how long after its last step the first comes again, or it is said that the policy is at its end.
+    hands_over: its receivers (PagerDuty, Opsgenie) have policies of their own, which go on from there.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Policy:
     repeat: int = 0
     ack_expires_s: float | None = None
     repeat_after_s: float = 300.0
+    hands_over: bool = False
 
 
 @dataclass(frozen=True)

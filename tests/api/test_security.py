@@ -39,6 +39,21 @@ LEAST = {
     ("GET", "/api/desk/silences/{id}/hid"): "viewer",
     ("GET", "/api/desk/outbox"): "viewer",
     ("POST", "/api/desk/outbox/{id:int}/retry"): "admin",
+    ("GET", "/api/desk/incidents"): "viewer",
+    ("POST", "/api/desk/incidents"): "responder",
+    ("GET", "/api/desk/incidents/{id}"): "viewer",
+    ("GET", "/api/desk/incidents/{id}/export"): "viewer",
+    ("GET", "/api/desk/incidents/{id}/verify"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/ack"): "responder",
+    ("POST", "/api/desk/incidents/{id}/unack"): "responder",
+    ("POST", "/api/desk/incidents/{id}/mitigate"): "responder",
+    ("POST", "/api/desk/incidents/{id}/resolve"): "responder",
+    ("POST", "/api/desk/incidents/{id}/reopen"): "responder",
+    ("POST", "/api/desk/incidents/{id}/close"): "responder",
+    ("POST", "/api/desk/incidents/{id}/comment"): "responder",
+    ("POST", "/api/desk/incidents/{id}/edit"): "responder",
+    ("POST", "/api/desk/incidents/{id}/merge"): "responder",
+    ("POST", "/api/desk/incidents/{id}/split"): "responder",
 }
 SAME = {"host": "desk.example", "origin": "https://desk.example", "sec-fetch-site": "same-origin"}
 # What a browser says of where a request comes from -> whether it may change something.

@@ -53,6 +53,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_incidents_opened_s"), "incidents", ["opened_s"], unique=False)
     op.create_index(op.f("ix_incidents_state"), "incidents", ["state"], unique=False)
     op.create_table(
+        "heard",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("at_s", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_heard")),
+    )
+    op.create_index(op.f("ix_heard_at_s"), "heard", ["at_s"], unique=False)
+    op.create_table(
         "overrides",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("schedule", sa.Text(), nullable=False),
@@ -99,6 +106,7 @@ def upgrade() -> None:
         sa.Column("incident", serial, nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("at_s", sa.Double(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["incident"], ["incidents.number"], name=op.f("fk_pages_incident"), ondelete="CASCADE"),
@@ -107,6 +115,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_pages_at_s"), "pages", ["at_s"], unique=False)
     op.create_index(op.f("ix_pages_incident"), "pages", ["incident"], unique=False)
+    op.create_index(op.f("ix_pages_key"), "pages", ["key"], unique=False)
     op.create_table(
         "parts",
         sa.Column("incident", serial, nullable=False),

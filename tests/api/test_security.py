@@ -54,6 +54,20 @@ LEAST = {
     ("POST", "/api/desk/incidents/{id}/edit"): "responder",
     ("POST", "/api/desk/incidents/{id}/merge"): "responder",
     ("POST", "/api/desk/incidents/{id}/split"): "responder",
+    ("GET", "/api/desk/incidents/{id}/review"): "viewer",
+    ("PUT", "/api/desk/incidents/{id}/review"): "responder",
+    ("GET", "/api/desk/incidents/{id}/review/versions"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/actions"): "responder",
+    ("GET", "/incidents/{id}/review"): "viewer",
+    ("GET", "/incidents/{id}/chart-{chart:int}.svg"): "viewer",
+    ("GET", "/api/desk/figures"): "viewer",
+    ("GET", "/api/desk/oncall"): "viewer",
+    ("GET", "/api/desk/oncall/spans"): "viewer",
+    ("GET", "/api/desk/oncall/{name:path}.ics"): "viewer",
+    ("GET", "/api/desk/oncall/overrides"): "viewer",
+    ("POST", "/api/desk/oncall/overrides"): "responder",
+    ("DELETE", "/api/desk/oncall/overrides/{id}"): "responder",
+    ("POST", "/api/desk/oncall/swap"): "responder",
 }
 SAME = {"host": "desk.example", "origin": "https://desk.example", "sec-fetch-site": "same-origin"}
 # What a browser says of where a request comes from -> whether it may change something.
@@ -78,6 +92,7 @@ def closed(tmp_path: Path) -> Iterator[Api]:
 def asked(api: Api, method: str, path: str, **options: Any) -> int:
     """The status; bodies are empty, so what is let through is refused for that at the earliest."""
     path = path.replace("{id:int}", "7").replace("{id}", "00000000-0000-4000-8000-000000000000")
+    path = path.replace("{chart:int}", "0").replace("{name:path}", "team")
     return api.ask(method, path, **options).status_code
 
 

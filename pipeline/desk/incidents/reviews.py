@@ -1,12 +1,13 @@
 """Reviews in the database, every version of each; and what drafts and figures are made from."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import PurePath
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from incidents import charts, impact, review
 from incidents.charts import Chart
@@ -20,12 +21,18 @@ from schemas.alert import decode_alert
 from schemas.desk import Desk
 from schemas.levels import LEVELS
 
+
+class _Paged(msgspec.Struct):
+    people: list[str] = []
+
+
 _r, _p, _i, _t = tables.reviews.c, tables.pages.c, tables.incidents.c, tables.timeline.c
 _encode = msgspec.json.Encoder().encode
 _review = msgspec.json.Decoder(Review)
 _incident = msgspec.json.Decoder(Incident)
 _entry = msgspec.json.Decoder(Entry)
 _CHARTS_MAX = 12
+_page = msgspec.json.Decoder(_Paged)
 _POINTS_MIN = 2
 _READ_MAX = 500  # alerts; of more, those of a storm, the last values do
 _BY_PEOPLE = (
@@ -60,15 +67,13 @@ def material(conn: Connection, desk: Desk, incident: Incident, now_s: float) -> 
     held = _at_their_worst(conn, [part for part in parts if part.left_s is None])
     end_s = now_s if incident.resolved_s is None else incident.resolved_s
     plan = desk.response.incidents.triage.impact
-    own = (_p.incident == incident.number, _p.person != "")
-    paged = select(_p.person, func.count().label("times")).where(*own).group_by(_p.person)
     return Material(
         incident=incident,
         parts=parts,
         entries=store.entries(conn, incident.number),
         charts=drawn(conn, held),
         facts=impact.facts(held, plan, desk.service_label, end_s) if held else None,
-        paged={row.person: row.times for row in conn.execute(paged)},
+        paged=Counter(page.person for page in _pages(conn, _p.incident == incident.number)),
         now_s=now_s,
     )
 
@@ -127,7 +132,15 @@ def figures_of(conn: Connection, desk: Desk, from_s: float, to_s: float) -> Figu
         .where(_i.opened_s >= from_s, _i.opened_s < to_s, _t.what.in_(_BY_PEOPLE))
     )
     touched = {row.incident for row in conn.execute(acted) if _entry.decode(row.body).by not in ("", _US)}
-    paged = select(_p.incident, _p.person, _p.at_s).where(_p.at_s >= from_s, _p.at_s < to_s)
-    pages = [Page(row.incident, row.person, row.at_s) for row in conn.execute(paged)]
+    pages = _pages(conn, _p.at_s >= from_s, _p.at_s < to_s)
     zones = {person.name: person.time_zone for person in desk.response.oncall.people.values()}
     return figures(found, touched, pages, zones, from_s, to_s)
+
+
+def _pages(conn: Connection, *where: ColumnElement[bool]) -> list[Page]:
+    """Somebody who is told by several receivers at once is paged once."""
+    asked = select(_p.incident, _p.at_s, _p.body).where(*where)
+    found = {
+        Page(row.incident, person, row.at_s) for row in conn.execute(asked) for person in _page.decode(row.body).people
+    }
+    return sorted(found, key=lambda page: (page.at_s, page.incident, page.person))

@@ -22,6 +22,7 @@ from pipeline.commands import (
     publish,
     receiver,
     replay,
+    reviews,
     route,
     schema,
     score,
@@ -61,6 +62,7 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
+reviews.register(incident.app)
 app.add_typer(incident.app, name="incident")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(automation.app, name="automation")

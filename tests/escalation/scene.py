@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from alerting.alert import Notification
 from alerting.notifiers import KINDS
 from incidents.model import Incident, Part
-from pipeline.desk import outbox
+from pipeline.desk import intake, outbox
 from pipeline.desk.database import Database
 from pipeline.desk.incidents import look, paging, store
 from pipeline.desk.incidents.scene import Scene
@@ -20,7 +21,7 @@ from schemas.response import Response
 from schemas.response.escalation import EscalationPlan, Hooks, Policy, Step, Target
 from schemas.response.incidents import IncidentPlan
 from schemas.response.oncall import OnCallPlan, Person, Team
-from tests.desk.scene import START_S, desk
+from tests.desk.scene import START_S, desk, event
 
 __all__ = ["START_S", "Story", "desk_of", "integration"]
 T = TypeVar("T")
@@ -133,13 +134,15 @@ class Story:
 
         self.db.write(do)
 
-    def joins(self, **labels: str) -> None:
+    def joins(self, service: str) -> None:
         """An alert that fires."""
+        fires = event(service, level="critical", service=service)
+        self.db.write(lambda conn: intake.take(conn, [fires], {}, self.desk, self.now_s))
         part = Part(
             incident=self.number,
-            episode=f"episode {labels}",
-            fingerprint="f" * 16,
-            labels=labels,
+            episode=fires.id,
+            fingerprint=fires.fingerprint,
+            labels=fires.labels,
             level="critical",
             worst="critical",
             is_firing=True,
@@ -167,15 +170,13 @@ class Story:
 
     def sends(self, *names: str) -> list[tuple[str, str, str]]:
         """Everything that is due arrives (to these only, where some are named). Returns what it was."""
-        found = []
-        for receiver in self.desk.receivers.values():
-            for one in receiver.integrations:
-                if names and one.name not in names:
-                    continue
-                for delivery in self.claimed(one.name):
-                    note = delivery.notification
-                    found.append((one.name, note.says, note.status))
-                    self.db.write(lambda conn, id=delivery.id: outbox.sent(conn, id, {}, self.now_s))
+        found: list[tuple[str, str, str]] = []
+        integrations = [one.name for receiver in self.desk.receivers.values() for one in receiver.integrations]
+        for name in names or integrations:
+            for delivery in self.claimed(name):
+                note = delivery.notification
+                found.append((name, note.says, note.status))
+                self.db.write(partial(outbox.sent, id=delivery.id, handle={}, now_s=self.now_s))
         return found
 
     def claimed(self, name: str) -> list[outbox.Delivery]:

@@ -1,6 +1,7 @@
 """Steps become messages: to whom, once, in the order of what happened, and with every reason in the timeline."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -192,7 +193,7 @@ def test_escalated_to_what_nobody_knows_its_own_policy_pages(db: Database) -> No
         ({"policy": "gone"}, "nobody is paged: no policy or target gone in the config"),
     ],
 )
-def test_an_incident_that_pages_nobody_says_so_once(db: Database, fields: dict[str, str], why: str) -> None:
+def test_an_incident_that_pages_nobody_says_so_once(db: Database, fields: dict[str, Any], why: str) -> None:
     story = Story(db, **fields)
     story.at(0)
     story.changes(severity=1)

@@ -22,6 +22,7 @@ from pipeline.desk.http import (
     incidents,
     oncall,
     ours,
+    reviews,
     scaling,
     silences_v2,
     status_v2,
@@ -102,6 +103,13 @@ ROUTES = (
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.get_review, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.put_review, methods=["PUT"]),
+    Route("/api/desk/incidents/{id}/review/versions", reviews.get_versions, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/actions", reviews.post_action, methods=["POST"]),
+    Route("/incidents/{id}/review", reviews.get_page, methods=["GET"]),
+    Route("/incidents/{id}/chart-{chart:int}.svg", reviews.get_chart, methods=["GET"]),
+    Route("/api/desk/figures", reviews.get_figures, methods=["GET"]),
     Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
     Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
     Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),
@@ -128,7 +136,7 @@ def app(
     publisher: "Publisher | None" = None,
     runner: Runner | None = None,
 ) -> Starlette:
-    """courier and all after it: those of this process. Raises ValueError where it would stand open."""
+    """courier, taken, advisers, feed, publisher, runner: of this process. Raises ValueError where it'd stand open."""
     started_s = clock()
     service = Service(
         db=db,

@@ -28,7 +28,7 @@ _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "F
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier, taken, advisers, runner: None where the process delivers nothing."""
+    """In every request's `app.state`. courier, taken, advisers, runner: None in tests."""
 
     db: Database
     desk: Desk

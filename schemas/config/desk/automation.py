@@ -1,6 +1,5 @@
 """`automation:` of the config, as it is written, and as `AutomationPlan`."""
 
-from collections.abc import Collection
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -42,17 +41,12 @@ class FileAutomation(Section):
     )
 
 
-def automation_of(
-    written: FileAutomation, kinds: Kinds, intervals: Collection[str] | None, names: Names, checking: Checking
-) -> AutomationPlan:
-    """Reports what is wrong in it; what it returns counts only where nothing was.
-
-    kinds: of remedies; intervals: names of `time_intervals`, None where they couldn't be read.
-    """
+def automation_of(written: FileAutomation, kinds: Kinds, names: Names, checking: Checking) -> AutomationPlan:
+    """Reports what is wrong in it; what it returns counts only where nothing was. kinds: of remedies."""
     return AutomationPlan(
         mode=written.mode,
         storm=written.storm.limit(),
-        remedies=remedies_of(written.remedies, kinds, written.mode, intervals, names, checking),
+        remedies=remedies_of(written.remedies, kinds, written.mode, names, checking),
         scaling=scaling_of(written.scaling, ("automation", "scaling"), checking),
         watch=written.watch,
         load_every_s=written.load_every_s,

@@ -35,7 +35,7 @@ def warn_of(theirs: AlertmanagerPart, desk: Desk, checking: Checking) -> None:
         checking.warn(("mute_time_intervals",), "older name; write time_intervals")
     if theirs.tracing is not None:
         checking.warn(("tracing",), "is not used here")
-    _warn_of_unused(theirs, [route for route, _ in routes], checking)
+    _warn_of_unused(theirs, desk, [route for route, _ in routes], checking)
     for key, secret in secrets_in(theirs.global_):
         if is_in_place(secret):
             checking.warn(("global", *key), LITERAL)
@@ -53,9 +53,13 @@ def _warn_of_older(written: object, at: Path, checking: Checking) -> None:
             checking.warn((*at, key), f"older spelling; write {newer}")
 
 
-def _warn_of_unused(theirs: AlertmanagerPart, routes: list[FileRoute], checking: Checking) -> None:
+def _warn_of_unused(theirs: AlertmanagerPart, desk: Desk, routes: list[FileRoute], checking: Checking) -> None:
+    steps = [step for policy in desk.response.escalation.policies.values() for step in policy.steps]
     told = {route.receiver for route in routes} | {each.fallback for each in theirs.receivers}
+    told |= {name for person in desk.response.oncall.people.values() for name in person.receivers}
+    told |= {target.name for step in steps for target in step.targets if target.kind == "receiver"}
     times = {name for route in routes for name in (*route.mute_time_intervals, *route.active_time_intervals)}
+    times |= {name for step in steps for name in step.time_intervals}
     for position, receiver in enumerate(theirs.receivers):
         if receiver.name not in told:
             checking.warn(("receivers", position, "name"), "no route leads here")

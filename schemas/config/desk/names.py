@@ -17,6 +17,7 @@ class Names:
     teams: Collection[str] | None
     schedules: Collection[str] | None
     policies: Collection[str] | None
+    time_intervals: Collection[str] | None = None
 
 
 class Named(Protocol):

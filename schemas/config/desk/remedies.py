@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -138,7 +138,6 @@ def remedies_of(
     written: Sequence[FileRemedy],
     kinds: Kinds,
     mode: Mode,
-    intervals: Collection[str] | None,
     names: Names,
     checking: Checking,
 ) -> tuple[RemedyRule, ...]:
@@ -152,7 +151,7 @@ def remedies_of(
             checking.report((*at, "name"), f"{shown(each.name)} is on line {line} already; give each its own name")
         first.setdefault(each.name, position)
         made = _Remedy(each, at, kinds, checking)
-        made.check_names(intervals, names)
+        made.check_names(names)
         rule = made.rule()
         if rule is not None:
             found.append(rule)
@@ -164,10 +163,10 @@ class _Remedy:
     def __init__(self, written: FileRemedy, at: Path, kinds: Kinds, checking: Checking) -> None:
         self._written, self._at, self._kinds, self._checking = written, at, kinds, checking
 
-    def check_names(self, intervals: Collection[str] | None, names: Names) -> None:
+    def check_names(self, names: Names) -> None:
         written, at, checking = self._written, self._at, self._checking
         for position, name in enumerate(written.active_time_intervals):
-            check_name(name, intervals, "time interval", (*at, "active_time_intervals", position), checking)
+            check_name(name, names.time_intervals, "time interval", (*at, "active_time_intervals", position), checking)
         if written.escalate_to is None:
             return
         try:

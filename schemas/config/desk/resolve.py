@@ -11,7 +11,7 @@ from schemas.config.desk.alertmanager import (
     FileInterval,
 )
 from schemas.config.desk.automation import automation_of
-from schemas.config.desk.escalation import escalation_of
+from schemas.config.desk.escalation import check_reach, escalation_of
 from schemas.config.desk.incidents import incidents_of
 from schemas.config.desk.lints import warn_of
 from schemas.config.desk.names import Names, known
@@ -61,14 +61,10 @@ def desk_of(
     pieces.check_names("receivers", [each.name for each in theirs.receivers])
     pieces.check_fallbacks(receivers)
     intervals = pieces.intervals()
+    is_time_lost = pieces.is_name_lost("time_intervals") or pieces.is_name_lost("mute_time_intervals")
     known_receivers = None if pieces.is_name_lost("receivers") else receivers
-    is_lost = pieces.is_name_lost("time_intervals") or pieces.is_name_lost("mute_time_intervals")
-    known_intervals = None if is_lost else intervals
-    routes = Routes(
-        known_receivers,
-        known_intervals,
-        checking,
-    )
+    known_times = None if is_time_lost else intervals
+    routes = Routes(known_receivers, known_times, checking)
     if theirs.route is None and receivers:
         checking.report(("receivers",), f"no route leads to them; add route: {{receiver: {next(iter(receivers))}}}")
     root = routes.root(theirs.route) if theirs.route else ROOT
@@ -89,8 +85,10 @@ def desk_of(
         templates=pieces.templates(),
         resolve_timeout_s=theirs.global_.resolve_timeout_s,
         server=server_of(ours.desk, checking, machine),
-        response=_response(ours, known_receivers, known_intervals, remedies, checking, machine),
+        response=_response(ours, known_receivers, known_times, remedies, checking, machine),
     )
+    if not checking.problems:
+        check_reach(ours.escalation, desk.response, desk.receivers, checking)
     if checking.problems:
         return None
     warn_of(theirs, desk, checking)
@@ -100,7 +98,7 @@ def desk_of(
 def _response(
     ours: OwnPart,
     receivers: Mapping[str, Receiver] | None,
-    intervals: Collection[str] | None,
+    times: Collection[str] | None,
     remedies: Kinds,
     checking: Checking,
     machine: Machine,
@@ -110,13 +108,14 @@ def _response(
         people=known(ours.oncall.people, ("oncall", "people"), checking),
         teams=known(ours.oncall.teams, ("oncall", "teams"), checking),
         schedules=known(ours.oncall.schedules, ("oncall", "schedules"), checking),
-        policies=None,
+        policies=known(ours.escalation.policies, ("escalation", "policies"), checking),
+        time_intervals=times,
     )
     return Response(
         incidents=incidents_of(ours.incidents, names, checking),
         oncall=oncall_of(ours.oncall, names, checking, machine),
         escalation=escalation_of(ours.escalation, names, checking),
-        automation=automation_of(ours.automation, remedies, intervals, names, checking),
+        automation=automation_of(ours.automation, remedies, names, checking),
     )
 
 

@@ -145,7 +145,7 @@ def app(
     publisher: "Publisher | None" = None,
     runner: Runner | None = None,
 ) -> Starlette:
-    """courier and all after it: those of this process. Raises ValueError where it would stand open."""
+    """courier, taken, advisers, feed, publisher, runner: of this process. Raises ValueError where it'd stand open."""
     started_s = clock()
     service = Service(
         db=db,

@@ -35,6 +35,8 @@ SERVICES = {"a": "shop", "b": "shop", "c": "cart"}
 _names = st.sampled_from(NAMES)
 STEPS = st.one_of(
     st.tuples(st.just("fire"), _names),
+    st.tuples(st.just("fire and tick"), _names),
+    st.tuples(st.just("fire and tick"), _names),
     st.tuples(st.just("end"), _names),
     st.tuples(st.just("lower"), _names),
     st.tuples(st.just("tick"), st.sampled_from([1.0, 10.0, 61.0, 130.0, 700.0])),
@@ -83,6 +85,9 @@ class Life:
                 if how not in self.firing:
                     self.firing.add(how)
                     world.fire(how, service=SERVICES[how])
+            case "fire and tick":
+                self.step("fire", how)
+                world.tick()
             case "end":
                 if how in self.firing:
                     self.firing.discard(how)

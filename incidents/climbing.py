@@ -49,8 +49,9 @@ class _Walker:
         if course.expires_s is not None and course.expires_s <= now_s:
             return "ack_expired"
         if course.next_s is not None and course.next_s <= now_s:
-            is_end = course.step >= len(self._policy.steps) and course.round >= self._policy.repeat
-            return "held" if self.facts.held and not is_end else "due"
+            if course.step >= len(self._policy.steps) and course.round >= self._policy.repeat:
+                return "exhausted"
+            return "held" if self.facts.held else "due"
         return None
 
     def _take(self, act: Act) -> bool:
@@ -70,6 +71,8 @@ class _Walker:
                     self._say("hold", f"step {self.course.step + 1} of {self._name} waits: {why}", self.course.step)
                 self._set(is_held=True, next_s=facts.now_s)  # what waits isn't late
                 return False
+            case "end":
+                self._end()
             case "attend":
                 self._attend(why, is_news=before != "attended")
             case "restart":
@@ -86,6 +89,7 @@ class _Walker:
                     self._set(next_s=None, expires_s=None)
             case "go on":
                 self._set(expires_s=None if act == "ack_expired" else self.course.expires_s)
+                self._set(next_s=None if act == "exhausted" else self.course.next_s)
         return True
 
     def _attend(self, why: str, *, is_news: bool) -> None:
@@ -114,7 +118,7 @@ class _Walker:
         """The step that is due, or what comes after the last."""
         course, policy, now_s = self.course, self._policy, self.facts.now_s
         if course.step >= len(policy.steps):
-            self._next_round()
+            self._set(round=course.round + 1, step=0, next_s=now_s + policy.steps[0].after_s)
             return
         missed = list(self._missed())
         at = len(missed) - 1
@@ -180,17 +184,12 @@ class _Walker:
         else:
             self._set(step=step, next_s=now_s + policy.repeat_after_s)
 
-    def _next_round(self) -> None:
-        course, policy = self.course, self._policy
-        if course.round < policy.repeat and policy.steps:
-            self._set(round=course.round + 1, step=0, next_s=self.facts.now_s + policy.steps[0].after_s)
-            return
-        why = "nobody moved" if course.paged else "it reached nobody"
+    def _end(self) -> None:
+        why = "nobody moved" if self.course.paged else "it reached nobody"
         text = f"{why}; the policy {self._name} is at its end"
-        if policy.hands_over and course.paged:
-            why = "handed over"
-            text = f"{self._name} is handed over: the policies of its receivers go on"
-        self._set(stage="at_end", next_s=None, why=why)
+        if self._policy.hands_over and self.course.paged:
+            why, text = "handed over", f"{self._name} is handed over: the policies of its receivers go on"
+        self._set(next_s=None, why=why)
         self._say("end", text)
 
     def _after(self, step: int) -> float:

@@ -24,11 +24,22 @@ STAGES: dict[Stage, str] = {
     "stopped": "nothing more, for the reason that stands in the timeline",
 }
 Act = Literal[
-    "due", "held", "acknowledged", "mitigated", "given_back", "ack_expired",
-    "resolved", "closed", "merged", "reopened", "dropped", "returned",
-]  # fmt: skip
+    "due",
+    "held",
+    "exhausted",
+    "acknowledged",
+    "mitigated",
+    "given_back",
+    "ack_expired",
+    "resolved",
+    "closed",
+    "merged",
+    "reopened",
+    "dropped",
+    "returned",
+]
 ACTS: tuple[Act, ...] = get_args(Act)
-Does = Literal["page", "hold", "attend", "restart", "stop", "go on", "stay"]
+Does = Literal["page", "hold", "end", "attend", "restart", "stop", "go on", "stay"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ TABLE: dict[Stage, dict[Act, Rule]] = {
         **_STOPS,
         "due": Rule("climbing", "page", "its time has come"),
         "held": Rule("climbing", "hold", "pages are held: {held}"),
+        "exhausted": Rule("at_end", "end", "every step and repeat has been"),
         "acknowledged": Rule("attended", "attend", "acknowledged by {by}"),
         "mitigated": Rule("attended", "attend", "mitigated"),
         "given_back": Rule("climbing", "go on", "nobody had it"),
@@ -67,6 +79,7 @@ TABLE: dict[Stage, dict[Act, Rule]] = {
         **_STOPS,
         "due": Rule("attended", "page", "its time has come, though somebody has it"),
         "held": Rule("attended", "hold", "pages are held: {held}"),
+        "exhausted": Rule("attended", "go on", "somebody has it"),
         "acknowledged": Rule("attended", "attend", "acknowledged by {by}"),
         "mitigated": Rule("attended", "attend", "mitigated"),
         "given_back": Rule("climbing", "restart", "nobody is on it any more"),
@@ -78,6 +91,7 @@ TABLE: dict[Stage, dict[Act, Rule]] = {
         **_STOPS,
         "due": _in("at_end"),
         "held": _in("at_end"),
+        "exhausted": _in("at_end"),
         "acknowledged": Rule("attended", "attend", "acknowledged by {by}"),
         "mitigated": Rule("attended", "attend", "mitigated"),
         "given_back": _in("at_end"),

@@ -290,8 +290,8 @@ def _opened(board: Board, rule: IncidentRule, parts: Sequence[Part], now_s: floa
         updated_s=now_s,
     )
     count = f"{len(parts)} alerts" if len(parts) > 1 else "an alert"
-    because = f"{count} at {rule.level} or above match rule {rule.name}{_in_words(labels)}"
-    lines = [Line(what="opened", text=f"opened: {because}", details={"rule": rule.name, "labels": labels})]
+    because = f"rule {rule.name}{_in_words(labels)}: {count} at {rule.level} or above"
+    lines = [Line(what="opened", text=f"opened by {because}", details={"rule": rule.name, "labels": labels})]
     lines += [joining(part, f"rule {rule.name}") for part in parts]
     related: dict[int, Line] = {}
     for above in sorted({dependency.service for dependency in board.dependencies}) if service else ():

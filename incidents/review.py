@@ -133,9 +133,14 @@ def drafted(material: Material, template: str = TEMPLATE) -> str:
 
 
 def whole(review: Review, actions: Sequence[Task]) -> str:
-    """As it is given to a person: which version it is, its text, and the action items as they stand now."""
-    lines = [f"<!-- review of INC-{review.incident}, version {review.version} -->", review.text.rstrip(), ""]
-    lines += [ACTIONS_BEGIN, "", "## Action items", ""]
+    """As it is given to a person to write on: which version it is, its text, and the action items as they stand now."""
+    version = f"<!-- review of INC-{review.incident}, version {review.version} -->"
+    return "\n".join([version, review.text.rstrip(), "", ACTIONS_BEGIN, "", items(actions), ACTIONS_END, ""])
+
+
+def items(actions: Sequence[Task]) -> str:
+    """The section about what is to be done."""
+    lines = ["## Action items", ""]
     if actions:
         lines += ["| # | what | owner | due | done |", "|---|---|---|---|---|"]
         lines += [
@@ -144,7 +149,7 @@ def whole(review: Review, actions: Sequence[Task]) -> str:
         ]
     else:
         lines.append("None yet.")
-    return "\n".join([*lines, "", ACTIONS_END, ""])
+    return "\n".join([*lines, ""])
 
 
 def sent_back(text: str) -> tuple[str, int | None]:
@@ -199,7 +204,7 @@ def _impact(m: Material) -> str:
         facts = m.facts
         left = sum(part.left_s is not None for part in m.parts)
         lines.append(
-            f"- {len(m.parts):,} alerts on {facts.series:,} series, the worst {facts.level}"
+            f"- {len(m.parts):,} alert{'s' * (len(m.parts) != 1)} on {facts.series:,} series, the worst {facts.level}"
             + (f"; {left:,} of them went elsewhere" if left else "")
         )
         lines += [f"- Services: {escaped(', '.join(facts.services))}"] if facts.services else []
@@ -224,9 +229,10 @@ def _response(m: Material) -> str:
         ("Resolved (MTTR)", took.resolve_s, "from the incident to its end"),
     )
     lines = ["| | took | |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {'never' if took_s is None else format_duration(took_s)} | {of} |" for name, took_s, of in rows
-    ]
+    for name, took_s, of in rows:
+        lines.append(f"| {name} | {'-' if took_s is None else format_duration(took_s)} | {of} |")
+    if not m.incident.rule:
+        lines += ["", "A person opened it, so there is nothing to say of detection."]
     if m.incident.reopened_s is not None:
         lines += ["", f"It was open again from {_moment(m.incident.reopened_s)}; the times count from there."]
     paged = ", ".join(f"{escaped(name)} ({count} times)" for name, count in sorted(m.paged.items()))

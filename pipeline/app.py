@@ -23,6 +23,8 @@ from pipeline.control_reader import ControlReader
 from pipeline.group import Group
 from pipeline.keeper import Keeper
 from pipeline.load import Watch
+from pipeline.minutely import EVERY_S as MINUTELY_S
+from pipeline.minutely import Minutely
 from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
 from pipeline.poison import CrashNotes
@@ -63,6 +65,7 @@ class Pipeline:
         self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
         self._catch_up = CatchUp()
         self._ticked_s = time.monotonic()
+        self._minutely = Minutely()
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
@@ -143,6 +146,7 @@ class Pipeline:
         app.task(self._every(TICK_EVERY_S, self._tick))
         app.task(self._every(TICK_EVERY_S, self.keeper.heed, self.controls.arrived))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
+        app.task(self._every(MINUTELY_S, self._say_what_is_wrong))
         if self.watch.is_needed:
             app.task(self._every(self.config.desk.response.automation.load_every_s, self._tell_load))
 
@@ -163,6 +167,11 @@ class Pipeline:
         known = [tp for tp in self.keeper.partitions if self.keeper.held(tp) and self.end(tp) is not None]
         self._catch_up.second_passed({tp: self.lag_records(tp) for tp in known}, time.monotonic())
 
+    async def _say_what_is_wrong(self) -> None:
+        ages_s = {f"{tp.topic}/{tp.partition}": self.lag_s(tp) for tp in list(self.keeper.partitions)}
+        for event, fields in self._minutely.lines(self.keeper.totals().rejected, ages_s):
+            log.warning(event, **fields)
+
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)
         await self.publisher.sign_of_life(self.name, self.config.kafka.group, self.address, partitions)
@@ -170,16 +179,17 @@ class Pipeline:
     async def _tell_load(self) -> None:
         """Whatever fails here, detection goes on."""
         held = [partition for tp in list(self.keeper.partitions) if (partition := self.keeper.held(tp))]
-        records = [record for partition in held for record in self.watch.news(partition.shard)]
         try:
-            await self.publisher.tell_load(records)
+            for partition in held:
+                for records in self.watch.news(partition.shard):
+                    await self.publisher.tell_load(records)
+                    self.watch.counts["told"] += len(records)
+                    await asyncio.sleep(0)
         except Exception as error:
             if not self.watch.counts["failed"]:
                 problem = f"{type(error).__name__}: {error}"
                 log.warning("load could not be told, further times are counted only", problem=problem)
             self.watch.counts["failed"] += 1
-        else:
-            self.watch.counts["told"] += len(records)
 
     def _resume_at(self, tp: tuple[str, int]) -> int | None:
         partition = self.keeper.partitions.get(TP(*tp))

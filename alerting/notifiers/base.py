@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from alerting.alert import Group, Notification
+from alerting.alert import Group, Notification, Says
 from schemas.calls import AppriseCall, HttpCall, KafkaCall, MailCall, Reply
 from schemas.secret import Secret
 
@@ -25,8 +25,8 @@ class Context:
     """What the shell lends a notifier: secrets behind their references, texts, links, the time.
 
     text: renders a template of the settings for this notification (see `alerting/words/templates.py`).
-    link: kinds `alert` (a fingerprint), `group`, `silence` (a fingerprint) to an address of the desk. has_buttons:
-    whether the desk hears of buttons in Slack's messages.
+    link: kinds `alert` (a fingerprint), `group`, `silence` (a fingerprint), `incident` (such as `INC-12`) to an address
+    of the desk. has_buttons: whether the desk hears of buttons in Slack's messages.
     """
 
     reveal: Callable[[Secret], str]
@@ -61,6 +61,11 @@ class Notifier(ABC):
     @abstractmethod
     def deliver(self, note: Notification, handle: Handle, context: Context) -> Conversation:
         """Yields calls, is sent replies, returns the handle to keep. Raises Retry or Refused."""
+
+    def can_say(self, says: Says) -> bool:
+        """Whether there is a way to say that somebody is on it, or nobody any more."""
+        ours, theirs = getattr(Notifier, says, None), getattr(type(self), says, None)
+        return says == "tell" or ours is not theirs
 
     def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
         """Says where the group was told that somebody is on it; what it returns isn't kept. None: there is no way."""

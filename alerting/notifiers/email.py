@@ -224,7 +224,7 @@ _NAME = re.compile(r"[\"\\<>]")
 
 
 def _text(note: Notification, context: Context) -> str:
-    group = context.link("group", note.group.id)
+    group = texts.page(note, context.link)
     lines = [texts.title(note), texts.news(note), "", *texts.details(note, TEXT_CHARS_MAX, context.link), "", group]
     return "\n".join(lines)
 

@@ -163,7 +163,7 @@ def _line(text: str, *, bold: bool = False, subtle: bool = False, size: str = "D
 
 def _actions(told: Sequence[Told], note: Notification, context: Context) -> list[Element]:
     """Only links: a card that came by webhook may not submit anything."""
-    found = [("Open", context.link("group", note.group.id))]
+    found = [("Open", texts.page(note, context.link))]
     for one in told[:1]:
         found += [link for link in texts.links(one.alert, context.link) if link[0] != "Open"]
         if note.firing:

@@ -178,7 +178,7 @@ class PagerDuty(Notifier):
         return self._event("trigger", note.group) | {
             "payload": {key: value for key, value in payload.items() if value},
             "client": text(settings.client, CLIENT),
-            "client_url": text(settings.client_url, context.link("group", note.group.id)),
+            "client_url": text(settings.client_url, texts.page(note, context.link)),
             "images": self._images(note, context),
             "links": self._links(note, context),
         }

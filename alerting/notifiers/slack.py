@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field, model_validator
 
-from alerting.alert import Alert, Group, Notification
+from alerting.alert import Alert, Group, Notification, Says
 from alerting.notifiers.base import Call, Context, Conversation, Handle, Notifier
 from alerting.notifiers.slack_message import (
     Message,
@@ -98,6 +98,11 @@ class Slack(Notifier):
             return (yield from self._by_token(note, handle, context, token))
         yield from self._by_webhook(note, context)
         return handle
+
+    def can_say(self, says: Says) -> bool:
+        settings = self.settings
+        tokens = (settings.bot_token, settings.bot_token_file, settings.app_token, settings.app_token_file)
+        return says == "tell" or any(token is not None for token in tokens)
 
     def acknowledge(self, group: Group, by: str, comment: str, handle: Handle, context: Context) -> Conversation | None:
         """A line in the thread, where there is one."""

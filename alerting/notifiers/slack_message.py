@@ -124,7 +124,7 @@ def blocks(note: Notification, context: Context) -> Message:
         shown += 1
     if len(note.alerts) > shown:
         made.append({"type": "context", "elements": [_plain(f"and {len(note.alerts) - shown} more", 100)]})
-    if address := _link(context.link("group", note.group.id), "All of them"):
+    if address := _link(texts.page(note, context.link), "All of them"):
         made.append({"type": "context", "elements": [{"type": "mrkdwn", "text": address}]})
     return {"text": clip_escaped(slack(title(note)), TEXT_CHARS_MAX), "blocks": made}
 

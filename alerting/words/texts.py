@@ -134,12 +134,23 @@ def links(alert: Alert, link: Link | None = None) -> list[tuple[str, str]]:
     named = [
         # Only what the desk itself says: anybody's alert may have such an annotation.
         ("Acknowledge", alert.annotations.get("acknowledge_url", "") if alert.origin == "self" else ""),
-        ("Open", link("alert", alert.fingerprint) if link else ""),
+        ("Open", _own_page(alert, link) if link else ""),
         ("Runbook", alert.annotations.get("runbook_url", "")),
         ("Dashboard", alert.annotations.get("dashboard_url", "")),
         ("Source", alert.generator_url),
     ]
     return [(words, address) for words, address in named if web_address(address)]
+
+
+def page(note: Notification, link: Link) -> str:
+    """Address of what the whole message is about."""
+    incident = note.group.labels.get("incident", "") if note.group.kind == "incident" else ""
+    return link("incident", incident) if incident else link("group", note.group.id)
+
+
+def _own_page(alert: Alert, link: Link) -> str:
+    incident = alert.labels.get("incident", "") if alert.origin == "self" else ""
+    return link("incident", incident) if incident else link("alert", alert.fingerprint)
 
 
 def facts(told: Told, now_s: float) -> list[str]:

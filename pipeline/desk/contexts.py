@@ -12,7 +12,11 @@ from schemas.desk import Desk, Integration
 
 log = structlog.get_logger(__name__)
 # Nothing that a browser could silence with is served: such a link is left out.
-_PLACES = {"alert": "/api/desk/alerts/{}/explain", "group": "/api/v2/alerts/groups"}
+_PLACES = {
+    "alert": "/api/desk/alerts/{}/explain",
+    "group": "/api/v2/alerts/groups",
+    "incident": "/api/desk/incidents/{}",
+}
 
 
 def link(external_url: str, kind: str, ref: str) -> str:

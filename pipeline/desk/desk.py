@@ -162,10 +162,11 @@ class DeskProcess:
             self._now,
             courier=self._courier,
             taken=taken,
-            advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
+            sender=self._senders,
             feed=self._feed,
             meters=self._meters,
             publisher=self._publisher,
+            advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
             runner=self._runner,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))

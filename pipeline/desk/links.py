@@ -67,15 +67,22 @@ def key_of(conn: Connection, desk: Desk) -> bytes:
 
     Raises NoSecret where the config's can't be read now.
     """
+    known = known_key(conn, desk)
+    if known is None:
+        made = secrets.token_hex(32)
+        conn.execute(insert(tables.state).values(key=_KEY, value=made))
+        known = _derived(made)
+    return known
+
+
+def known_key(conn: Connection, desk: Desk) -> bytes | None:
+    """None: no link was ever made. As `key_of`."""
     given = desk.response.escalation.link_key
     if given is not None:
         return _derived(reveal(given))
     s = tables.state.c
     known = conn.execute(select(s.value).where(s.key == _KEY)).scalar()
-    if known is None:
-        known = secrets.token_hex(32)
-        conn.execute(insert(tables.state).values(key=_KEY, value=known))
-    return _derived(known)
+    return None if known is None else _derived(known)
 
 
 def address(desk: Desk, link: Link, key: bytes) -> str:

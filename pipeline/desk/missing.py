@@ -23,6 +23,22 @@ def missing(desk: Desk) -> Iterator[str]:
                     reveal(secret)
                 except NoSecret as error:
                     yield f"receiver {way.name}: {path_text(path)}: {error}"
+    for where, secret in _own(desk):
+        try:
+            reveal(secret)
+        except NoSecret as error:
+            yield f"{where}: {error}"
+
+
+def _own(desk: Desk) -> Iterator[tuple[str, Secret]]:
+    """Of webhooks that come in, and of pages' links."""
+    plan = desk.response.escalation
+    for name in ("pagerduty_secret", "slack_signing_secret", "opsgenie_secret"):
+        secret = getattr(plan.hooks, name)
+        if secret is not None:
+            yield f"escalation.hooks.{name}", secret
+    if plan.link_key is not None:
+        yield "escalation.link_key", plan.link_key
 
 
 def _files_in(settings: BaseModel) -> Iterator[tuple[tuple[str | int, ...], Secret]]:

@@ -61,7 +61,9 @@ def given_up(conn: Connection, delivery: Delivery, fallback: Sequence[Integratio
 
 
 def handed_on(conn: Connection, delivery: Delivery, fallback: Sequence[Integration], reason: str, now_s: float) -> None:
-    """To those of the fallback that don't have it yet."""
+    """To those of the fallback that don't have it yet. An acknowledgement is nothing to those who weren't told."""
+    if delivery.notification.says != "tell":
+        return
     new = [one for one in fallback if not _has(conn, delivery.notification.id, one.name)]
     _hand_on(conn, delivery.notification, new, delivery.integration, reason, now_s)
 

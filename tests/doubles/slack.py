@@ -4,6 +4,7 @@ Rules are those of api.slack.com as noted in the notifier, and slack_sdk's valid
 What a message would do to people (mentions, links) is read from it as Slack reads it.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -223,6 +224,8 @@ def _block_size(block: Any) -> int:
     kind = block.get("type") if isinstance(block, dict) else None
     if kind not in _BLOCK_KEYS or set(block) - _BLOCK_KEYS[kind]:
         raise SlackError("invalid_blocks")
+    if kind == "actions":
+        return _check_buttons(block)
     found = [block["text"]] if "text" in block else list(block.get("elements", []))
     if kind in _TEXTS and not found:
         raise SlackError("invalid_blocks")
@@ -246,12 +249,47 @@ def _block_size(block: Any) -> int:
     return sum(len(text["text"]) for text in found)
 
 
+def _check_buttons(block: dict[str, Any]) -> int:
+    """Only buttons are known here."""
+    elements = block.get("elements", [])
+    names = [one.get("action_id") for one in elements if isinstance(one, dict)]
+    if not 0 < len(elements) <= 25 or len(names) != len(set(names)) or len(names) != len(elements):
+        raise SlackError("invalid_blocks")
+    for one in elements:
+        text = one.get("text", {})
+        if one.get("type") != "button" or set(one) - {"type", "text", "action_id", "value", "style", "url", "confirm"}:
+            raise SlackError("invalid_blocks")
+        if text.get("type") != "plain_text" or not 1 <= len(text.get("text", "")) <= 75:
+            raise SlackError("invalid_blocks")
+        if one.get("style", "primary") not in ("primary", "danger") or len(one.get("value", "")) > 2000:
+            raise SlackError("invalid_blocks")
+    return sum(len(one["text"]["text"]) for one in elements)
+
+
+def pressed(post: "Post", action: str, user: str, name: str = "", number: int = 1) -> dict[str, str]:
+    """The form that Slack posts when somebody presses the button of that message whose name ends so."""
+    blocks = [block for block in post.body.get("blocks", []) if block["type"] == "actions"]
+    (button,) = [one for block in blocks for one in block["elements"] if one["action_id"].endswith(action)]
+    payload = {
+        "type": "block_actions",
+        "user": {"id": user, "username": name or user.lower(), "team_id": "T1"},
+        "api_app_id": "A1",
+        "container": {"type": "message", "message_ts": post.ts, "channel_id": post.channel},
+        "trigger_id": f"{number}.{user}",
+        "channel": {"id": post.channel, "name": "alerts"},
+        "message": {"type": "message", "ts": post.ts, "text": post.body.get("text", "")},
+        "response_url": "https://hooks.slack.com/actions/T1/1/abc",
+        "actions": [{**button, "block_id": "b", "action_ts": f"{1_795_412_000 + number}.000001"}],
+    }
+    return {"payload": json.dumps(payload)}
+
+
 def marked_up(body: dict[str, Any]) -> Iterator[str]:
     """All texts of a message in which Slack looks for `<...>`."""
     yield body.get("text", "")
     for block in body.get("blocks", []):
         for text in [block["text"]] if "text" in block else block.get("elements", []):
-            yield text["text"]
+            yield text["text"]["text"] if text["type"] == "button" else text["text"]
     for attachment in body.get("attachments", []):
         yield from (v for k, v in attachment.items() if k in ("text", "title", "pretext", "fallback", "footer"))
         yield from (v for one in attachment.get("fields", []) for v in (one["title"], one["value"]))

@@ -55,14 +55,14 @@ def desk_of(
     settings: dict[str, dict[str, Any]] | None = None,
     **fields: Any,
 ) -> Desk:
-    """ann, bob (of team devops) and chief, each with a receiver of that name, and a war-room; all webhooks."""
+    """ann, bob (of team devops) and chief, each with a receiver of that name, and a war-room; all Opsgenies."""
     kinds = receivers or {}
     made = {
         name: Receiver(
             name,
             tuple(
                 integration(name, kind, place, **(settings or {}).get(kind, {}))
-                for place, kind in enumerate(kinds.get(name, ("webhook",)))
+                for place, kind in enumerate(kinds.get(name, ("opsgenie",)))
             ),
         )
         for name in ("ann", "bob", "chief", "war-room")

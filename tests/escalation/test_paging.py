@@ -1,11 +1,16 @@
 """Steps become messages: to whom, once, in the order of what happened, and with every reason in the timeline."""
 
+import contextlib
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy.event import listen, remove
 
+from alerting.noise.silences import Silence
+from pipeline.desk import silences
 from pipeline.desk.database import Database
 from pipeline.desk.incidents import look, paging, people, store
 from schemas.desk import Maintenance
@@ -54,11 +59,11 @@ def test_an_acknowledgement_reaches_who_was_paged_and_stops_what_was_not_sent(db
     story.at(0)
     story.sends()
     story.at(300)
-    story.sends("ann/webhook[0]", "war-room/webhook[0]")  # bob's waits
+    story.sends("ann/opsgenie[0]", "war-room/opsgenie[0]")  # bob's waits
     story.does(people.acknowledge, "ann")
     story.at(301)
-    assert story.due() == [("ann/webhook[0]", *ACK), ("war-room/webhook[0]", *ACK)]
-    assert "the page to bob/webhook[0] isn't sent any more: acknowledged by ann" in story.told("page")
+    assert story.due() == [("ann/opsgenie[0]", *ACK), ("war-room/opsgenie[0]", *ACK)]
+    assert "the page to bob/opsgenie[0] isn't sent any more: acknowledged by ann" in story.told("page")
     story.sends()
     story.at(1500)
     assert story.due() == []
@@ -67,7 +72,7 @@ def test_an_acknowledgement_reaches_who_was_paged_and_stops_what_was_not_sent(db
 def test_a_page_that_is_being_sent_is_followed_by_the_acknowledgement(db: Database) -> None:
     story = Story(db)
     story.at(0)
-    (page,) = story.claimed("ann/webhook[0]")
+    (page,) = story.claimed("ann/opsgenie[0]")
     story.does(people.acknowledge, "ann")
     story.at(1)
     assert len([line for line in story.lines() if line.status == "due"]) == 2
@@ -84,7 +89,7 @@ def test_an_acknowledgement_that_expires_opens_the_incident_and_pages_from_the_f
     story.at(1801)
     assert story.incident.state == "open"
     (line,) = [line for line in story.lines() if line.status == "due"]
-    assert (line.integration, story.note(line).reason) == ("ann/webhook[0]", "taken_back")
+    assert (line.integration, story.note(line).reason) == ("ann/opsgenie[0]", "taken_back")
     assert story.told("escalation")[-1] == "devops begins again: the acknowledgement by ann has expired"
     assert whom(story.sends()) == ["ann"]
     story.at(2101)
@@ -101,7 +106,7 @@ def test_taken_back_whoever_was_told_of_it_hears_so(db: Database) -> None:
     story.sends()
     story.does(people.unacknowledge, "ann")
     story.at(70)
-    assert story.due() == [("ann/webhook[0]", *UNACK)]
+    assert story.due() == [("ann/opsgenie[0]", *UNACK)]
     story.sends()
     story.at(130)
     (line,) = [line for line in story.lines() if line.status == "due"]
@@ -113,7 +118,7 @@ def test_the_end_reaches_everybody_who_was_paged_and_nobody_else(db: Database) -
     story.at(0)
     story.sends()
     story.at(300)
-    story.sends("ann/webhook[0]", "bob/webhook[0]")
+    story.sends("ann/opsgenie[0]", "bob/opsgenie[0]")
     story.does(people.resolve, "ann")
     story.at(301)
     assert whom(story.due(), END) == ["ann", "bob"]
@@ -171,7 +176,7 @@ def test_escalated_to_a_team_its_policy_or_its_members_are_paged_with_the_reason
     story.at(11)
     (line,) = [line for line in story.lines() if line.status == "due"]
     note = story.note(line)
-    assert (line.integration, note.alerts[0].alert.why) == ("bob/webhook[0]", "scaling failed: 3 -> 5 refused")
+    assert (line.integration, note.alerts[0].alert.why) == ("bob/opsgenie[0]", "scaling failed: 3 -> 5 refused")
     assert "escalated to team:db: scaling failed: 3 -> 5 refused" in story.told("escalation")
     assert story.incident.state == "acknowledged"
 
@@ -247,26 +252,70 @@ def test_a_page_has_a_link_for_its_one_reader(db: Database) -> None:
     assert url.startswith("http://127.0.0.1:8470/links/")
 
 
-def test_a_crash_between_any_two_writes_loses_and_doubles_nothing(db: Database) -> None:
-    """A transaction that fails at its end leaves nothing behind; looked at again all of it happens once."""
-    story = Story(db)
+class Crash(Exception):
+    """The process is gone."""
 
-    class Crash(Exception):
-        pass
 
-    for seconds, expected in ((0, ["ann"]), (300, ["ann", "bob", "war-room"]), (900, ["chief"])):
-        now_s = START_S + seconds
+def lived(story: Story, dies_at: int | None = None) -> tuple[list[str], list[tuple[str, str, str]], int]:
+    """Some of an incident's life. dies_at: the statement of a look at which the first try of it dies, each look once.
 
-        def look_and_die(conn: Connection, now_s: float = now_s) -> None:
-            look.look(conn, story.desk, story.number, now_s)
+    Returns the timeline, what was sent, and how many statements the longest look has.
+    """
+    count, most, is_armed = 0, 0, False
+
+    def statement(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if is_armed and count == dies_at:
             raise Crash
 
-        with pytest.raises(Crash):
-            db.write(look_and_die)
-        assert story.due() == []
+    engine = story.db.writer
+    listen(engine, "before_cursor_execute", statement)
+    sent: list[tuple[str, str, str]] = []
+    acts = {310: people.acknowledge, 2200: people.resolve}
+    for seconds in (0, 300, 310, 2111, 2200):
+        if seconds in acts:
+            story.now_s = START_S + seconds
+            story.does(acts[seconds], "ann")
+        count, is_armed = 0, True
+        with contextlib.suppress(Crash):
+            story.db.write(partial(look.look, desk=story.desk, number=story.number, now_s=START_S + seconds))
+            most = max(most, count)
+        is_armed = False
         story.at(seconds)
         story.at(seconds)
-        assert whom(story.sends()) == expected
+        sent += sorted(story.sends())
+    remove(engine, "before_cursor_execute", statement)
+    return story.told(), sent, most
+
+
+def test_a_crash_at_any_statement_of_a_look_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/desk.db")
+    told, sent, statements = lived(Story(database))
+    assert [name.partition("/")[0] for name, *what in sent if what == ["tell", "firing"]] == [
+        "ann", "ann", "bob", "war-room", "ann",
+    ]  # fmt: skip
+    assert statements > 20
+    for dies_at in range(1, statements + 1, 3):
+        assert lived(Story(database), dies_at)[:2] == (told, sent), dies_at
+    database.close()
+
+
+def test_neither_a_silence_nor_a_storm_swallows_a_page(db: Database) -> None:
+    stories = [Story(db) for _ in range(6)]
+    silence = Silence(
+        "00000000-0000-4000-8000-000000000000",
+        Matchers.parse('alertname=~".*"'),
+        starts_at_s=START_S - 1,
+        ends_at_s=START_S + 9e5,
+        created_by="ann",
+        comment="all of it",
+        updated_at_s=START_S - 1,
+    )
+    db.write(lambda conn: silences.put(conn, silence))
+    for story in stories:
+        story.at(0)
+    assert whom(stories[0].sends()) == ["ann"] * 6
 
 
 def test_courses_are_kept_as_they_are(db: Database) -> None:

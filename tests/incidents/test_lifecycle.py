@@ -119,9 +119,9 @@ def test_the_page_draws_the_table() -> None:
 
 def drawn(page: str) -> str:
     for name, text in (("diagram", f"```mermaid\n{diagram()}\n```"), ("table", table())):
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         head, _, rest = page.partition(begin)
-        page = head + begin + text + end + rest.partition(end)[2]
+        page = f"{head}{begin}{text}\n{end}{rest.partition(end)[2]}"
     return page
 
 

@@ -15,7 +15,8 @@ from incidents.model import Incident, Line
 from pipeline.desk import acks, groups, tables
 from pipeline.desk.bulk import upsert
 from pipeline.desk.hooks.wishes import Source, Wish
-from pipeline.desk.incidents import pages, people, store
+from pipeline.desk.incidents import pages, people, store, triage
+from pipeline.desk.incidents.scene import scene_of
 from schemas.desk import Desk
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ def grant(conn: Connection, desk: Desk, wish: Wish, now_s: float) -> Outcome:
     """Asked the same again it does nothing."""
     if not _is_new(conn, wish, now_s):
         return Outcome("was heard already")
-    number = _number(conn, wish)
+    number = _number(conn, wish, now_s)
     if wish.act == "nothing":
         return Outcome(wish.why, number)
     if number is None:
@@ -85,7 +86,16 @@ def _of_incident(conn: Connection, desk: Desk, wish: Wish, incident: Incident, n
 
 def _role(conn: Connection, desk: Desk, wish: Wish, number: int, by: str, now_s: float) -> Outcome:
     """The first role of the config, which leads."""
-    raise NotImplementedError
+    scene = scene_of(conn, desk, number, now_s)
+    roles = triage.plan_of(scene).roles
+    if scene.incident.is_over:
+        raise Refused(f"{scene.incident.id} is {scene.incident.state}; nobody needs to lead it")
+    if not roles:
+        return Outcome("the config has no roles", number)
+    lead = roles[0]
+    is_new = triage.take_role(scene, lead, by, f"{by} took it", by=by, source=wish.source)
+    scene.save()
+    return Outcome(f"{by} is {lead.name} of {scene.incident.id}", number, is_done=is_new)
 
 
 def who(desk: Desk, wish: Wish) -> str:
@@ -106,7 +116,7 @@ def who(desk: Desk, wish: Wish) -> str:
     return f"{name[:100]} ({_NAMES[wish.source]})"
 
 
-def _number(conn: Connection, wish: Wish) -> int | None:
+def _number(conn: Connection, wish: Wish, now_s: float) -> int | None:
     """The incident that was paged under this key. What PagerDuty says of a note has its own name for it alone, which
     was said with the key before."""
     if wish.source == "slack":
@@ -115,12 +125,13 @@ def _number(conn: Connection, wish: Wish) -> int | None:
         incident = store.get(conn, int(number)) if number.isdecimal() and len(number) < 10 else None
         return incident.number if incident is not None and pages.group_id(incident) == group else None
     found = pages.incident_of(conn, wish.key) if wish.key else None
-    name = f"{wish.source} {wish.ref}"[:128]
+    name = f"{wish.source} {wish.ref}"[:200]
     if found is not None and wish.ref:
-        upsert(conn, tables.state, [{"key": name, "value": str(found)}])
+        remembered = {"group_id": wish.key[:32], "integration": name, "life_s": 0.0, "updated_s": now_s}
+        upsert(conn, tables.handles, [{**remembered, "body": b"%d" % found}])
     elif found is None and wish.ref:
-        s = tables.state.c
-        known = conn.execute(select(s.value).where(s.key == name)).scalar()
+        h = tables.handles.c
+        known = conn.execute(select(h.body).where(h.integration == name)).scalar()
         found = int(known) if known is not None else None
     return found
 

@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
 import msgspec
 
 from alerting.notifiers.slack_message import BUTTON, BUTTONS
-from pipeline.desk.http import times
 
 Act = Literal["acknowledge", "unacknowledge", "resolve", "comment", "role", "note", "nothing"]
 Source = Literal["pagerduty", "slack", "opsgenie"]
@@ -196,7 +196,9 @@ def _dicts(value: object) -> list[dict[str, Any]]:
 
 
 def _at_s(text: str) -> float | None:
+    """Unix seconds of RFC 3339; None where it is none."""
     try:
-        return times.read(text)
-    except ValueError:
+        at = datetime.fromisoformat(text)
+        return at.timestamp() if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None

@@ -18,8 +18,10 @@ from pipeline.desk.database import Database
 from pipeline.desk.http import (
     alerts_v2,
     automation,
+    hooks,
     incident_acts,
     incidents,
+    links,
     oncall,
     ours,
     reviews,
@@ -31,6 +33,7 @@ from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
 from pipeline.desk.http.view import Clock, View
+from pipeline.desk.lane import Sender
 from pipeline.desk.metrics import Meters
 from pipeline.desk.taken import Taken
 from schemas.desk import Desk
@@ -100,6 +103,11 @@ ROUTES = (
     Route("/api/desk/oncall/overrides/{id}", oncall.delete_override, methods=["DELETE"]),
     Route("/api/desk/oncall/swap", oncall.post_swap, methods=["POST"]),
     Route("/api/desk/oncall/{name:path}.ics", oncall.get_calendar, methods=["GET"]),
+    Route("/hooks/pagerduty", hooks.post_pagerduty, methods=["POST"]),
+    Route("/hooks/opsgenie", hooks.post_opsgenie, methods=["POST"]),
+    Route("/hooks/slack", hooks.post_slack, methods=["POST"]),
+    Route("/links/{link}", links.get_link, methods=["GET"]),
+    Route("/links/{link}", links.post_link, methods=["POST"]),
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
@@ -131,12 +139,13 @@ def app(
     courier: Courier | None = None,
     taken: Taken | None = None,
     advisers: Advisers | None = None,
+    sender: Sender | None = None,
     feed: "Feed | None" = None,
     meters: Meters | None = None,
     publisher: "Publisher | None" = None,
     runner: Runner | None = None,
 ) -> Starlette:
-    """courier, taken, advisers, feed, publisher, runner: of this process. Raises ValueError where it'd stand open."""
+    """courier and all after it: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -146,6 +155,7 @@ def app(
         courier=courier,
         taken=taken,
         advisers=advisers,
+        sender=sender,
         runner=runner,
         started_s=started_s,
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,

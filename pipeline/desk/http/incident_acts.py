@@ -111,8 +111,8 @@ async def post_act(request: Request) -> Response:
     made = await _done(request, do)
     response = answer(shown(made))
     if name == "ack" and service.taken is not None:
-        found = await service.read(lambda conn: _to_tell(conn, id_))
-        response.background = BackgroundTask(_tell, service.taken, found)
+        found = await service.read(lambda conn: to_tell(conn, id_))
+        response.background = BackgroundTask(tell, service.taken, found)
     return response
 
 
@@ -181,7 +181,7 @@ async def _done(request: Request, do: Callable[[Connection], T]) -> T:
     return made
 
 
-def _to_tell(conn: Connection, number: int) -> list[Ack]:
+def to_tell(conn: Connection, number: int) -> list[Ack]:
     """Acknowledgements of its alerts, one for each group that was told of them."""
     firing = {part.episode for part in store.parts(conn, number) if part.is_firing}
     found: list[Ack] = []
@@ -195,6 +195,6 @@ def _to_tell(conn: Connection, number: int) -> list[Ack]:
     return found
 
 
-async def _tell(taken: Taken, found: list[Ack]) -> None:
+async def tell(taken: Taken, found: list[Ack]) -> None:
     for ack in found:
         await taken.tell(ack)

@@ -20,7 +20,6 @@ from markupsafe import Markup, escape
 
 from incidents import charts
 from incidents.charts import Chart
-from incidents.review import ACTIONS_BEGIN, ACTIONS_END
 
 _FOLDER = Path(__file__).parent
 _CHART = re.compile(r"chart-(\d{1,3})\.svg")
@@ -59,5 +58,4 @@ def _html(text: str, drawings: Sequence[Chart]) -> str:
         return f"[{escape(alt)}]"
 
     markdown.add_render_rule("image", image)
-    own = text.replace(ACTIONS_BEGIN, "").replace(ACTIONS_END, "")
-    return str(markdown.render(own))
+    return str(markdown.render(text))

@@ -13,7 +13,7 @@ from incidents import charts
 from incidents.figures import Figures
 from incidents.lifecycle import Refused
 from incidents.model import Incident
-from incidents.review import Review, whole
+from incidents.review import Review, items, whole
 from incidents.tasks import Task
 from pipeline.desk.http import posted, times
 from pipeline.desk.http.errors import ApiError, answer
@@ -70,10 +70,10 @@ _Found = tuple[Incident, Review, list[Task]]
 async def get_review(request: Request) -> Response:
     """`version`: an older one; `draft=true`: what a draft would be now; `format=md`: its Markdown alone."""
     allow(request, "viewer")
-    found = await _found(request)
     kind = request.query_params.get("format", "json")
     if kind not in ("json", "md"):
         raise ApiError(422, f"format must be json or md, got {kind[:40]!r}")
+    found = await _found(request)
     if kind == "md":
         return Response(whole(*found[1:]), media_type="text/markdown; charset=utf-8")
     return answer(_shown(*found))
@@ -147,7 +147,7 @@ async def get_page(request: Request) -> Response:
     if not found.by:
         banners.append("A draft, made by itself: nobody has looked at it yet.")
     made = f"Version {found.version}, by {found.by or 'tidegauge'}, {times.written(found.written_s)}"
-    text = page(f"Review of {incident.id}", whole(found, actions), found.charts, banners, made)
+    text = page(f"Review of {incident.id}", f"{found.text}\n\n{items(actions)}", found.charts, banners, made)
     return Response(text, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 

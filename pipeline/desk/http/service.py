@@ -16,6 +16,7 @@ from pipeline.desk.database import Database
 from pipeline.desk.http.errors import ApiError
 from pipeline.desk.http.guard import ROLES, Role
 from pipeline.desk.http.view import Clock, View
+from pipeline.desk.lane import Sender
 from pipeline.desk.taken import Taken
 from pipeline.desk.threads import Pool
 from schemas.desk import Desk
@@ -28,7 +29,7 @@ _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "F
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier, taken, advisers, runner: None in tests."""
+    """In every request's `app.state`. courier and those after it: None where the process has none, as in tests."""
 
     db: Database
     desk: Desk
@@ -37,6 +38,7 @@ class Service:
     courier: Courier | None = None
     taken: Taken | None = None
     advisers: Advisers | None = None
+    sender: Sender | None = None
     runner: Runner | None = None
     started_s: float = 0.0
     is_ready: Callable[[], bool] = field(default=lambda: True)

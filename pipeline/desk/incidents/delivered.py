@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from alerting.alert import Notification
 from incidents.model import Line
-from pipeline.desk.incidents import store
+from pipeline.desk.incidents import paging, store
 from pipeline.desk.outbox import Delivery
 
 
@@ -26,7 +26,11 @@ def postponed(conn: Connection, delivery: Delivery, reason: str, now_s: float) -
 
 
 def given_up(conn: Connection, delivery: Delivery, reason: str, now_s: float) -> None:
+    """Where nobody of the newest step can be reached, the next needn't wait."""
     _write(conn, delivery, f"{delivery.integration} didn't get {_what(delivery)}: {reason}", now_s)
+    number, note = number_of(delivery.notification), delivery.notification
+    if number is not None and note.says == "tell" and note.firing:
+        paging.unreached(conn, number, note.group.id, now_s)
 
 
 def number_of(note: Notification) -> int | None:

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from alerting.alert import Alert, Group, Notification, Reason, Says, Told
+from alerting.notifiers import KINDS
 from alerting.notifiers.wire import group_hash
 from incidents.model import Incident, Part
 from pipeline.desk import links, outbox, tables
@@ -194,6 +195,12 @@ def _end(scene: Scene, way: Way) -> Notification:
 
 
 def _say(scene: Scene, way: Way, says: Says, by: str) -> None:
+    """Nothing, where the kind has no way to say it: PagerDuty takes no acknowledgement back, a mail is only read."""
+    receiver = scene.desk.receivers.get(way.integration.rpartition("/")[0])
+    ways_of = receiver.integrations if receiver is not None else ()
+    one = next((one for one in ways_of if one.name == way.integration), None)
+    if one is None or not KINDS[one.kind](one.settings).can_say(says):
+        return
     alerts = [Told(shown(scene.incident, scene.parts, scene.desk, "", scene.now_s), "same")]
     note = _made(scene, way.note.group.receiver, alerts, way.note.reason, scene.now_s)
     note = msgspec.structs.replace(note, says=says, by=by or "nobody", comment=scene.incident.id)

@@ -9,11 +9,11 @@ from alerting.noise import maintenance
 from alerting.noise.intervals import contains
 from incidents.climbing import walk
 from incidents.escalation import Course, Facts, Move, Reach, begin, policy_of
-from incidents.model import Part
+from incidents.model import Line, Part
 from pipeline.desk import tables
 from pipeline.desk.automation import holding
 from pipeline.desk.bulk import upsert
-from pipeline.desk.incidents import duty, pages
+from pipeline.desk.incidents import duty, pages, store
 from pipeline.desk.incidents.acting import act
 from pipeline.desk.incidents.scene import Scene
 from schemas.alert import rfc3339
@@ -48,6 +48,24 @@ def escalate(scene: Scene, target_or_policy: str, reason: str) -> None:
     is_own = policy.name == own_policy(scene)
     _save(scene.conn, scene.incident.number, begin(policy, scene.now_s, reason=reason, is_own=is_own, insists=True))
     scene.is_changed = True  # so that it is looked at, whoever asked
+
+
+def unreached(conn: Connection, number: int, group: str, now_s: float) -> None:
+    """A page was given up. Where all of the newest were, the next step comes at once."""
+    p, o = tables.pages.c, tables.outbox.c
+    newest = conn.execute(select(p.at_s, p.body).where(p.incident == number).order_by(p.at_s.desc())).all()
+    at_once = [msgspec.json.decode(row.body) for row in newest if row.at_s == newest[0].at_s]
+    names = {name for page in at_once for name in page["integrations"]}
+    asked = select(o.integration, o.status).where(o.group_id == group, o.integration.in_(sorted(names))).order_by(o.id)
+    stands = dict(conn.execute(asked).all())
+    if not names or any(stands.get(name) != "failed" for name in names):
+        return
+    for course in courses(conn, number):
+        if course.stage == "climbing" and course.next_s is not None and course.next_s > now_s and course.paged:
+            _save(conn, number, msgspec.structs.replace(course, next_s=now_s))
+            text = f"nobody could be reached by {', '.join(sorted(names))}: {course.policy} goes on at once"
+            store.append(conn, number, [Line(what="escalation", text=text)], now_s)
+    store.look_again(conn, number, now_s)
 
 
 def courses(conn: Connection, number: int) -> list[Course]:

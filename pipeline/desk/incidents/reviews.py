@@ -1,9 +1,11 @@
 """Reviews in the database, every version of each; and what drafts and figures are made from."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import PurePath
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from incidents import charts, impact, review
@@ -25,6 +27,7 @@ _incident = msgspec.json.Decoder(Incident)
 _entry = msgspec.json.Decoder(Entry)
 _CHARTS_MAX = 12
 _POINTS_MIN = 2
+_READ_MAX = 500  # alerts; of more, those of a storm, the last values do
 _BY_PEOPLE = (
     "opened", "state", "comment", "edited", "merged", "split", "role", "severity", "task", "update", "verdict",
 )  # fmt: skip
@@ -54,7 +57,7 @@ def put(conn: Connection, made: Review) -> None:
 
 def material(conn: Connection, desk: Desk, incident: Incident, now_s: float) -> Material:
     parts = store.parts(conn, incident.number, with_left=True)
-    held = [part for part in parts if part.left_s is None]
+    held = _at_their_worst(conn, [part for part in parts if part.left_s is None])
     end_s = now_s if incident.resolved_s is None else incident.resolved_s
     plan = desk.response.incidents.triage.impact
     own = (_p.incident == incident.number, _p.person != "")
@@ -68,6 +71,17 @@ def material(conn: Connection, desk: Desk, incident: Incident, now_s: float) -> 
         paged={row.person: row.times for row in conn.execute(paged)},
         now_s=now_s,
     )
+
+
+def _at_their_worst(conn: Connection, parts: Sequence[Part]) -> list[Part]:
+    """With the highest value that any transition or its evidence had: the one of the end says nothing of impact."""
+    found = []
+    for part in parts:
+        events = [decode_alert(body) for body in alerts.events(conn, part.episode)] if len(parts) <= _READ_MAX else []
+        seen = [value for event in events for value in (event.value, *event.evidence.v) if value is not None]
+        known = [value for value in seen if isfinite(value)]
+        found.append(replace(part, value=max(known)) if known else part)
+    return found
 
 
 def drawn(conn: Connection, parts: Sequence[Part]) -> list[Chart]:

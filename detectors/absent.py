@@ -1,4 +1,5 @@
-"""A series that stops: silence, in units of what a person allows. Knows when a series spoke last, not what it said.
+"""A series, or a set of them, that stops: silence, in units of what a person allows. Knows when it spoke last, not what
+it said.
 
 The engine decides its alerts by time, at the deadline (`alerting/absence.py`); `update` says the same after the fact.
 """
@@ -18,7 +19,9 @@ from schemas.duration import format_duration
 class Params(Settings):
     """Settings of `absent`."""
 
-    after: Duration = Field(default=300.0, gt=0, description="How long a series may be silent: 1.0 of the levels.")
+    of_groups: ClassVar[bool | None] = None
+
+    after: Duration = Field(default=300.0, gt=0, description="How long it may be silent: 1.0 of the levels.")
 
 
 class Absent(Detector):

@@ -40,6 +40,12 @@ class Settings(BaseModel):
     """Base of a detector's own settings, the keys under `params:` in a rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    of_groups: ClassVar[bool | None] = False  # whether it needs `group_by`; None: it takes a rule with and without it
+
+    @property
+    def not_of_groups(self) -> str:
+        """Why these settings judge no group, where the kind does; empty: they do."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,11 @@ class Detector(ABC):
         (an alert was due: lower the bar). undo: takes one such word back. False: this detector learns nothing from it.
         """
         return False
+
+    @property
+    def heeds_people(self) -> bool:
+        """Whether it learns from any verdict."""
+        return type(self).feedback is not Detector.feedback
 
     def explains_end(self, point: Point) -> bool:
         """Whether `why` says best why an alert ends at this point; else it is told as a value that is back."""

@@ -100,7 +100,7 @@ class BurnRate(GroupDetector):
 
     kind: ClassVar[str] = "burn_rate"
     tells_ends: ClassVar[bool] = True
-    Params: ClassVar[type[GroupSettings]] = Params
+    Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
         super().__init__(params, borders)

@@ -82,6 +82,13 @@ class Params(Settings):
         default="slope", description="Theil-Sen slopes, Holt's damped trend, or what both agree on."
     )
 
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _directed(cls, written: object) -> object:
+        if isinstance(written, int | float) and not isinstance(written, bool):
+            raise ValueError(f'a limit needs a direction, got {written:g}; write "> {written:g}"')
+        return written
+
     @field_validator("limit")
     @classmethod
     def _one_sided(cls, text: str) -> str:

@@ -24,7 +24,7 @@ members: 128 KiB a group by this limit. That of more is neither learned in half 
 class GroupSettings(Settings):
     """Base of a group detector's settings; by it a config knows that the kind needs `group_by`."""
 
-    of_groups: ClassVar[bool] = True
+    of_groups: ClassVar[bool | None] = True
 
 
 class GroupDetector(ABC):
@@ -35,7 +35,7 @@ class GroupDetector(ABC):
     slow_axes: ClassVar[Mapping[str, int]] = {}  # as in Detector
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     tells_ends: ClassVar[bool] = False
-    Params: ClassVar[type[GroupSettings]]
+    Params: ClassVar[type[Settings]]
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
         """`borders` of the rule's levels that use this detector, mildest first."""
@@ -65,6 +65,15 @@ class GroupDetector(ABC):
         members), NaN where a member did not come; value: written, the one number that stands for the row; out:
         VERDICT, written, in the unit of `value`. A row that can't be judged scores 0.
         """
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """A person's word on the group's newest row, as `Detector.feedback`."""
+        return False
+
+    @property
+    def failure_count(self) -> int:
+        """As in Detector."""
+        return 0
 
     @abstractmethod
     def why(self, point: Point) -> str:
@@ -103,6 +112,17 @@ class Seat(Detector):
     def update(self, rows: Rows, fresh: Flags, t: Floats, x: Floats, out: Records) -> None:
         self.values = np.full(len(rows), np.nan)
         self.detector.update(rows, fresh, t, self.given, self.values, out)
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        return self.detector.feedback(row, verdict, undo)
+
+    @property
+    def heeds_people(self) -> bool:
+        return type(self.detector).feedback is not GroupDetector.feedback
+
+    @property
+    def failure_count(self) -> int:
+        return self.detector.failure_count
 
     def why(self, point: Point) -> str:
         return self.detector.why(point)

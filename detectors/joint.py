@@ -15,6 +15,7 @@ from schemas.compiled import compiled
 START_ROWS = 30.0  # values of a member before it counts and its learning is bounded
 TINY = 1e-300
 RIDGE = 0.01  # of the mean variance, added to each: collinear and constant members keep a factor
+NAMED = 4096.0  # as in detectors/group.py: `part` holds the numbers of up to three members, plus one, to this base
 
 
 @compiled
@@ -74,3 +75,23 @@ def factor(members: Any, joint: Any) -> None:
             pivot -= joint[j, i] * joint[j, i]
         # Members that come at different times make a matrix that need not be a covariance: never below the ridge.
         members[j].factor = math.sqrt(max(pivot, ridge))
+
+
+@compiled
+def named(odd: Floats) -> float:
+    """The three members that are oddest, those of less than half the first's oddity left out."""
+    part, scale, first, before, last = 0.0, 1.0, 0.0, math.inf, -1
+    for _ in range(3):
+        best = -1
+        for j in range(len(odd)):
+            over = odd[j] < before or (odd[j] == before and j > last)
+            if odd[j] > 0.0 and over and (best < 0 or odd[j] > odd[best]):
+                best = j
+        if best < 0 or odd[best] < 0.5 * first:
+            break
+        if first == 0.0:
+            first = odd[best]
+        before, last = odd[best], best
+        part += scale * (best + 1.0)
+        scale *= NAMED
+    return part

@@ -22,9 +22,9 @@ from pydantic import Field
 from detectors import profile
 from detectors.base import VALUE_MAX, Flags, Floats, Point, Records, Rows, Settings
 from detectors.group import GroupDetector, GroupSettings, unpacked, widened
-from detectors.joint import START_ROWS, factor, learn_joint, squared_distance
+from detectors.joint import START_ROWS, factor, learn_joint, named, squared_distance
 from detectors.pulse import PULSE_FIELDS, pulse
-from detectors.tail import TAIL_FIELDS, learn_tail, tail_ready
+from detectors.tail import SURE_VERDICTS, TAIL_FIELDS, judge_tail, learn_tail, tail_ready, verdict_factor
 from schemas.compiled import compiled
 from schemas.levels import Border
 
@@ -36,6 +36,7 @@ GROUP = np.dtype(
         ("usual", "f8"),  # bounded mean of the surprise
         ("away", "f8"),  # bounded mean of the members' mean log distance from their slow levels
         ("away_spread", "f8"),  # and its bounded mean absolute residual
+        ("rebased", "f8"),  # 1: the newest `normal` of a person can be taken back
         *PULSE_FIELDS,
         *TAIL_FIELDS,
     ]
@@ -55,6 +56,7 @@ MEMBER = np.dtype(
         ("error_slow", "f8"),  # bounded mean absolute residual to slow level and time of day
         ("error_fast", "f8"),
         ("factor", "f8"),  # its place on the diagonal of the covariance's Cholesky factor; 0: not in it yet
+        ("moved", "f8"),  # by how much that `normal` moved the slow level
     ]
 )
 
@@ -77,7 +79,6 @@ NOISE = 1e-6
 TINY = 1e-300
 DEVIATION_MAX = 1e6
 SIGMA = math.sqrt(math.pi / 2.0)
-NAMED = 4096.0  # as in detectors/group.py: `part` holds the numbers of up to three members, plus one, to this base
 
 
 class Params(GroupSettings):
@@ -108,8 +109,9 @@ class Multivariate(GroupDetector):
     """
 
     kind: ClassVar[str] = "multivariate"
+    version: ClassVar[int] = 2
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 2}  # one bin of the day changes at a time
-    Params: ClassVar[type[GroupSettings]] = Params
+    Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
         super().__init__(params, borders)
@@ -143,6 +145,24 @@ class Multivariate(GroupDetector):
             value,
             out,
         )
+
+    def feedback(self, row: int, verdict: str, undo: bool) -> bool:
+        """`noise`, `missed`: counted, both borders are functions of the counts. `normal`: each member's slow level
+        moves to where it is now; taken back, it moves as far the other way, and what was learned in between stays."""
+        s: Any = self._groups[row]
+        if verdict != "normal":
+            return judge_tail(s, verdict, undo)
+        if s["rows"] == 0.0 or (undo and s["rebased"] == 0.0):
+            return False
+        for member, bins in zip(self._members[row], self._profile[row], strict=True):
+            here, left, near, weight = profile.place(float(member["t"]))
+            season = float(profile.read(bins, here, left, near, weight))
+            moved = -member["moved"] if undo else member["fast"] - member["slow"] - season
+            moved = moved if member["rows"] > 0.0 else 0.0
+            member["slow"] += moved
+            member["moved"] = 0.0 if undo else moved
+        s["rebased"] = 0.0 if undo else 1.0
+        return True
 
     def why(self, point: Point) -> str:
         did = [point.members[member] for member in unpacked(point.part) if member < len(point.members)]
@@ -201,7 +221,7 @@ def _run(
 
 @compiled
 def _forget(m: Any, bins: Any) -> None:
-    m.rows = m.t = m.period = m.slow = m.fast = m.error_slow = m.error_fast = m.factor = 0.0
+    m.rows = m.t = m.period = m.slow = m.fast = m.error_slow = m.error_fast = m.factor = m.moved = 0.0
     for b in range(len(bins)):
         bins[b].value = bins[b].noise = bins[b].count = 0.0
 
@@ -254,19 +274,24 @@ def _step(
     ratio = 0.0
     if row >= warm_up and tail_ready(s):
         share = came / (came + PRIOR_MEMBERS)
-        border = s.tail_level + (HEIGHT + HEIGHT_FEW / came) * s.tail_height
-        border = math.exp((1.0 - share) * math.log(border) + share * math.log(PRIOR))
+        told = verdict_factor(s)
+        height = HEIGHT + HEIGHT_FEW / came
+        border = s.tail_level + height * s.tail_height
+        if s.missed > 0.0:  # a person says that the high peaks were faults: those of ordinary episodes count
+            calm = (s.tail_level + height * s.tail_calm) / border
+            border *= min(calm, 1.0) ** min(s.missed / SURE_VERDICTS, 1.0)
+        border = told * math.exp((1.0 - share) * math.log(border) + share * math.log(PRIOR))
         ratio = surprise / border
         if surprise > border:
             ratio = max(ratio, 1.0)
         v.expected, v.upper = s.usual, border
         if tail_ready(distance):
-            ratio = max(ratio, far / (distance.tail_level + DISTANCE_HEIGHT * distance.tail_height))
+            ratio = max(ratio, far / (told * (distance.tail_level + DISTANCE_HEIGHT * distance.tail_height)))
         v.score = pulse(s, row, ratio)
         # The fast levels follow a fault that lasts; the slow ones tell how long it does.
         off = (away - s.away) / (SIGMA * s.away_spread + NOISE)
         v.deviation = min(max(off, CALM * ratio), DEVIATION_MAX)
-        v.part = _named(odd)
+        v.part = named(odd)
     if surprise > TINY:
         learn_tail(s, row, surprise, True)
     if s.factored > 0.0 and far > TINY:
@@ -323,23 +348,3 @@ def _member(
     m.slow += a * bounded_slow
     profile.learn(bins[here], m.period, x - m.slow - season, ERROR_MAX * m.error_slow, 0.0)
     m.rows, m.t = row + 1.0, t
-
-
-@compiled
-def _named(odd: Floats) -> float:
-    """The three members that are oddest, those of less than half the first's oddity left out."""
-    part, scale, first, before, last = 0.0, 1.0, 0.0, math.inf, -1
-    for _ in range(3):
-        best = -1
-        for j in range(len(odd)):
-            over = odd[j] < before or (odd[j] == before and j > last)
-            if odd[j] > 0.0 and over and (best < 0 or odd[j] > odd[best]):
-                best = j
-        if best < 0 or odd[best] < 0.5 * first:
-            break
-        if first == 0.0:
-            first = odd[best]
-        before, last = odd[best], best
-        part += scale * (best + 1.0)
-        scale *= NAMED
-    return part

@@ -1,28 +1,26 @@
 """An online model of river's `anomaly` or `drift` module, one per series, its score brought to our border 1.0.
+`river_group.py` has it of groups.
 
-Knows river's API (`score_one`, `learn_one`; `update`, `drift_detected`) and nothing of its models' insides. river's
-scores mean something else in every model; the episode tail (`tail.py`) learns for each series how high they usually
-are. A model costs 2.5 us to 1 ms an event and kilobytes a series: for chosen series, not for all.
+`river_api.py` says which models there are, and asks them. Their scores mean something else in every model; the episode
+tail (`tail.py`) learns for each series how high they usually are. A model costs 2.5 us to 1 ms an event and kilobytes a
+series: for chosen series, not for all.
 """
 
-import difflib
-import inspect
 import math
-from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
 
 from detectors import river_state
 from detectors.base import VALUE_MAX, Detector, Flags, Floats, Point, Records, Rows, Settings, grown
 from detectors.pulse import PULSE_FIELDS, pulse
+from detectors.river_api import FEATURE, Params, judge_features, judge_safely, models, of_drift
 from detectors.tail import TAIL_FIELDS, learn_tail, tail_border, tail_ready
 from schemas.compiled import compiled
 from schemas.levels import Border
+
+__all__ = ["Params", "River", "judge_features", "models"]
 
 STATE = np.dtype(
     [
@@ -39,12 +37,10 @@ STATE = np.dtype(
 )
 """One series' calibration. All f8, all zero: never seen."""
 
-FEATURE = "value"  # the one feature a model sees
-WRAPPERS = ("QuantileFilter", "ThresholdFilter")  # need another model as an argument: our tail does their work
-PLACEHOLDERS = ("DummyDriftDetector", "NoDrift")  # of river.drift: look at no value
-RISE, PROBABILITY, MASS, DRIFT = 0, 1, 2, 3  # what a raw score is, see `_surprise`; DRIFT: 1 where the model says drift
+RISE, PROBABILITY, MASS, DRIFT = 0, 1, 2, 3
+"""What a raw score is: see `surprise_of`. DRIFT: 1 where the model says drift."""
+
 READ_AS = {"GaussianScorer": PROBABILITY, "PredictiveAnomalyDetection": PROBABILITY, "HalfSpaceTrees": MASS}
-UNIT_RANGE = ("HalfSpaceTrees", "OneClassSVM")  # expect features in 0..1
 START_ROWS = 30.0  # rows before learning of levels is bounded
 ERROR_MAX = 4.0  # mean residuals
 SCALE_SIGMAS = 20.0  # from the level, what `scale` brings to 0 and to 1
@@ -55,124 +51,6 @@ HELD_FROM = 3.0  # |deviation| from which an alert is held
 TINY = 1e-300
 SIGMA = math.sqrt(math.pi / 2.0)  # sigma / mean absolute deviation of the normal law
 CERTAIN = 2.0**-53  # a probability can't say more than this
-
-
-@cache
-def _anomaly() -> Any:
-    """river takes a second to import (scipy's distributions), which only those who use it should pay."""
-    return import_module("river.anomaly")
-
-
-@cache
-def _drift() -> Any:
-    return import_module("river.drift")
-
-
-@cache
-def _bases() -> Any:
-    return import_module("river.base")
-
-
-def _of_drift(name: str) -> bool:
-    made = getattr(_drift(), name, None)
-    return inspect.isclass(made) and issubclass(made, _bases().DriftDetector) and name not in PLACEHOLDERS
-
-
-def models() -> tuple[str, ...]:
-    """Names that `model` may have."""
-    anomalies = (name for name in _anomaly().__all__ if name not in WRAPPERS)
-    return tuple(sorted([*anomalies, *filter(_of_drift, _drift().__all__)]))
-
-
-def _model_class(name: str) -> Any:
-    return getattr(_drift() if _of_drift(name) else _anomaly(), name)
-
-
-def judge_features(model: Any, features: Mapping[str, float]) -> float:
-    """The model's raw score of these features, which it then learns. A drift model's is 1.0 where it says drift.
-
-    Raises what river raises, and ValueError where a model that takes one value is given more.
-
-    >>> from river.anomaly import StandardAbsoluteDeviation
-    >>> model = StandardAbsoluteDeviation()
-    >>> [round(judge_features(model, {"value": value}), 2) for value in (1.0, 2.0, 3.0, 9.0)][2:]
-    [2.12, 7.0]
-    """
-    drifts = isinstance(model, _bases().DriftDetector)
-    if not drifts and not isinstance(model, _bases().SupervisedAnomalyDetector):
-        raw = float(model.score_one(dict(features)))
-        model.learn_one(dict(features))
-        return raw
-    if len(features) != 1:
-        raise ValueError(f"{type(model).__name__} takes one value, not {len(features)}: {', '.join(features)}")
-    (value,) = features.values()
-    if drifts:
-        model.update(value)
-        return float(model.drift_detected)
-    raw = float(model.score_one({}, value))  # judges the target, from features that we don't have
-    model.learn_one({}, value)
-    return raw
-
-
-class Params(Settings):
-    """Settings of `river`."""
-
-    model: str = Field(description="A model of river.anomaly or river.drift, such as HalfSpaceTrees or KSWIN.")
-    args: Mapping[str, bool | int | float | str | None] = Field(
-        default={}, description="Arguments of the model's constructor, by river's names."
-    )
-    scale: bool | None = Field(
-        default=None,
-        description="Give the model level -+ 20 sigmas as 0..1. By default where the model wants that range.",
-    )
-    warm_up: int = Field(
-        default=300,
-        ge=100,
-        description="Rows the model learns before it may score; the second half teaches the border.",
-    )
-    seed: int = Field(default=1, description="For models that draw random numbers: the same in every series and run.")
-
-    @field_validator("model")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name in WRAPPERS:
-            raise ValueError(f"{name} wraps another model; name that model itself, its border is learned anyway")
-        if name in PLACEHOLDERS:
-            raise ValueError(f"{name} looks at no value; river.drift has ADWIN, KSWIN, PageHinkley")
-        if name in _drift().binary.__all__:
-            raise ValueError(f"{name} takes right or wrong, not values of a series; river.drift has ADWIN, KSWIN, ...")
-        if name not in models():
-            close = difflib.get_close_matches(name, models(), n=1, cutoff=0.5)
-            hint = f'; did you mean "{close[0]}"?' if close else f"; river has {', '.join(models())}"
-            raise ValueError(f'no model "{name}" in river.anomaly or river.drift{hint}')
-        return name
-
-    @model_validator(mode="after")
-    def _constructible(self) -> "Params":
-        known = inspect.signature(_model_class(self.model)).parameters
-        for name in self.args:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-                hint = f'did you mean "{close[0]}"?' if close else f"it has {', '.join(known) or 'none'}"
-                raise ValueError(f'args: {self.model} has no argument "{name}"; {hint}')
-        try:
-            model = self.build()
-            # Many wrong values only show when the model works.
-            for value in (0.0, 1.0, 0.5):
-                judge_features(model, {FEATURE: value})
-        except Exception as error:
-            raise ValueError(f"args: {self.model} does not work with {dict(self.args)}: {error}") from error
-        return self
-
-    def build(self) -> Any:
-        """A new model; `args` stand over `seed`."""
-        make = _model_class(self.model)
-        seed = {"seed": self.seed} if "seed" in inspect.signature(make).parameters else {}
-        return make(**{**seed, **self.args})
-
-    @property
-    def scales(self) -> bool:
-        return self.model in UNIT_RANGE if self.scale is None else self.scale
 
 
 class River(Detector):
@@ -201,7 +79,7 @@ class River(Detector):
             raise TypeError(f"river takes its own Params, got {type(params).__name__}")
         self.failures = 0
         self._params = params
-        self._read_as = DRIFT if _of_drift(params.model) else READ_AS.get(params.model, RISE)
+        self._read_as = DRIFT if of_drift(params.model) else READ_AS.get(params.model, RISE)
         self._series: NDArray[np.generic] = np.zeros(0, STATE)
         self._models: list[Any] = []
         # Without a seed the same arguments don't build the same model twice.
@@ -246,14 +124,8 @@ class River(Detector):
 
     def _judge(self, model: Any, value: float) -> float:
         """The model's raw score of the value, which it then learns; NaN where it failed."""
-        try:
-            raw = judge_features(model, {FEATURE: value})
-        except Exception:
-            # A foreign model: whatever it raises must not stop the other series.
-            raw = math.nan
-        if not math.isfinite(raw):
-            self.failures += 1
-            return math.nan
+        raw = judge_safely(model, {FEATURE: value})
+        self.failures += math.isnan(raw)
         return raw
 
     def why(self, point: Point) -> str:
@@ -311,7 +183,7 @@ def _scaled(series: Any, k: int, x: float) -> float:
 
 
 @compiled
-def _surprise(raw: float, read_as: int, usual: float) -> float:
+def surprise_of(raw: float, read_as: int, usual: float) -> float:
     """How odd a raw score is, on a scale that does not end: a border can only be learned where something can pass it.
 
     A probability squeezes all that is far out into 0.99..1. Its logarithm gives the distances back, and turns evenly
@@ -344,7 +216,7 @@ def _calibrate(series: Any, k: int, x: float, raw: float, read_as: int, warm_up:
             if v.score >= 1.0:  # one value of a drift need not stand out
                 v.deviation = max(abs(v.deviation), HELD_FROM) * (1.0 if off >= 0.0 else -1.0)
     elif math.isfinite(raw):
-        surprise = _surprise(raw, read_as, s.usual)
+        surprise = surprise_of(raw, read_as, s.usual)
         # The first half of the warm-up is the model's own: what it says then is not what it will say.
         if s.learned >= warm_up / 2.0:
             if surprise > TINY:

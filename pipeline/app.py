@@ -22,6 +22,9 @@ from pipeline.catch_up import CatchUp
 from pipeline.control_reader import ControlReader
 from pipeline.group import Group
 from pipeline.keeper import Keeper
+from pipeline.load import Watch
+from pipeline.minutely import EVERY_S as MINUTELY_S
+from pipeline.minutely import Minutely
 from pipeline.outside import Bounds, Commit
 from pipeline.partition import TP
 from pipeline.poison import CrashNotes
@@ -55,12 +58,14 @@ class Pipeline:
         notes = CrashNotes(state_dir() / "crashes" / quoted(config.kafka.group))
         self.keeper = Keeper(config, _Outside(self), store, notes)
         self.controls = ControlReader(config.kafka.bootstrap, config.topics.control)
+        self.watch = Watch(config.desk.response.automation.watched)
         self.publisher = Publisher(self.app, config.topics, f"tidegauge/{config.kafka.group}")
         self.batch_seconds: list[Callable[[float], None]] = []  # told how long each batch took
         self.ready = False
         self._nothing_left: dict[TP, tuple[int, int]] = {}  # next offset and end at which a partition was caught up
         self._catch_up = CatchUp()
         self._ticked_s = time.monotonic()
+        self._minutely = Minutely()
         self.address = ""  # of its own HTTP, once that listens
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._hook()
@@ -141,6 +146,9 @@ class Pipeline:
         app.task(self._every(TICK_EVERY_S, self._tick))
         app.task(self._every(TICK_EVERY_S, self.keeper.heed, self.controls.arrived))
         app.task(self._every(SIGN_OF_LIFE_EVERY_S, self._sign_of_life))
+        app.task(self._every(MINUTELY_S, self._say_what_is_wrong))
+        if self.watch.is_needed:
+            app.task(self._every(self.config.desk.response.automation.load_every_s, self._tell_load))
 
     def standing(self) -> dict[TP, int]:
         """Where each assigned partition is to be read next; -1 where it is assigned but not held. From any thread."""
@@ -159,9 +167,28 @@ class Pipeline:
         known = [tp for tp in self.keeper.partitions if self.keeper.held(tp) and self.end(tp) is not None]
         self._catch_up.second_passed({tp: self.lag_records(tp) for tp in known}, time.monotonic())
 
+    async def _say_what_is_wrong(self) -> None:
+        ages_s = {f"{tp.topic}/{tp.partition}": self.lag_s(tp) for tp in list(self.keeper.partitions)}
+        for event, fields in self._minutely.lines(self.keeper.totals().rejected, ages_s):
+            log.warning(event, **fields)
+
     async def _sign_of_life(self) -> None:
         partitions = sorted(f"{tp.topic}/{tp.partition}" for tp in self.keeper.partitions)
         await self.publisher.sign_of_life(self.name, self.config.kafka.group, self.address, partitions)
+
+    async def _tell_load(self) -> None:
+        """Whatever fails here, detection goes on."""
+        held = [partition for tp in list(self.keeper.partitions) if (partition := self.keeper.held(tp))]
+        records = [record for partition in held for record in self.watch.news(partition.shard)]
+        try:
+            await self.publisher.tell_load(records)
+        except Exception as error:
+            if not self.watch.counts["failed"]:
+                problem = f"{type(error).__name__}: {error}"
+                log.warning("load could not be told, further times are counted only", problem=problem)
+            self.watch.counts["failed"] += 1
+        else:
+            self.watch.counts["told"] += len(records)
 
     def _resume_at(self, tp: tuple[str, int]) -> int | None:
         partition = self.keeper.partitions.get(TP(*tp))

@@ -28,7 +28,9 @@ class Binding:
         self.budget = budget_of(rule.budget_a_day, partitions)
         self.held_back = np.zeros(len(HELD_BACK), np.int64)  # openings so far, not part of the state
         self.words = RuleWords(rule.name, rule.labels, rule.annotations, rule.config_hash)
-        self.detectors: list[Detector] = [make(d.kind, d.params, d.borders) for d in rule.detectors]
+        self.detectors: list[Detector] = [
+            make(d.kind, d.params, d.borders, rule.group_by is not None) for d in rule.detectors
+        ]
         self.levels = level_table(
             tuple(
                 LevelRule(
@@ -152,15 +154,15 @@ class Binding:
             found.append(Found(i if chosen is None else int(chosen[i]), self, change, verdict))
         return found
 
-    def no_data(self, change: Record) -> str:
-        """Why a transition that no point made."""
+    def no_data(self, change: Record, heard: str = "") -> str:
+        """Why a transition that no point made. heard: whose point was the newest before it."""
         if self.deadlines is None:
             return f"no data for {format_duration(self.stale_after_s)}"
         silent = f"no data for {format_duration(float(change['silent_s']))}"
         return silent if change["rank"] else f"{silent}, so none is expected any more"
 
-    def back(self, change: Record) -> str:
-        """Why an alert about silence ends with a point; empty for all others."""
+    def back(self, change: Record, heard: str = "") -> str:
+        """Why an alert about silence ends with a point, which is of `heard`; empty for all others."""
         if self.deadlines is None:
             return ""
         return f"data is back after {format_duration(float(change['silent_s']))}"
@@ -168,7 +170,10 @@ class Binding:
     def feedback(self, series: int, verdict: str, undo: bool) -> bool:
         """A person's word, to each detector of the rule. False: none learns from it, or the rule has no such series."""
         row = int(self.row_of[series])
-        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors] if row >= 0 else []
+        return row >= 0 and self.feedback_of_row(row, verdict, undo)
+
+    def feedback_of_row(self, row: int, verdict: str, undo: bool) -> bool:
+        heeded = [detector.feedback(row, verdict, undo) for detector in self.detectors]
         return any(heeded)
 
     def silent(self, now_s: float, last_t: Floats) -> Rows:

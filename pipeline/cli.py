@@ -17,6 +17,7 @@ from pipeline.commands import (
     explain,
     feedback,
     incident,
+    oncall,
     publish,
     receiver,
     replay,
@@ -61,6 +62,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
 app.add_typer(incident.app, name="incident")
 app.add_typer(feedback.app, name="feedback")
+app.add_typer(oncall.app, name="oncall")
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(template.app, name="template")
 

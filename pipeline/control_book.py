@@ -18,7 +18,7 @@ class ControlBook:
             self.known.setdefault(control.id, control)
 
     def wanted(self, partition: Partition) -> list[Control]:
-        """Those of its series that it has not got, nor is to get at a place that is fixed already."""
+        """Those of its series and groups that it has not got, nor is to get at a place that is fixed already."""
         looked = len(self.known), len(partition.shard.series), len(partition.admitted)
         if partition.looked == looked:
             return []
@@ -28,7 +28,7 @@ class ControlBook:
             for control in self.known.values()
             if control.id not in shard.controls
             and control.id not in partition.admitted
-            and shard.index_of(control.series) is not None
+            and shard.where(control)[1] is not None
         ]
         if not found:
             partition.looked = looked

@@ -7,20 +7,24 @@ compiled loops, so the answer is the same wherever the batches were cut. Only tr
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from alerting.lifecycle import Record
+from detectors.absent import Absent
 from detectors.base import Floats, Point, Rows, grown
 from pipeline.binding import Binding, Found
-from pipeline.control import Controls
+from pipeline.control import Controls, Name, Place
 from pipeline.grouping import GroupBinding, GroupFound
 from pipeline.points import Points, Recent, admit, predecessors, remember
+from pipeline.sets import SetBinding
+from pipeline.silent_sets import SetFound, SilentSets
 from pipeline.wording import Cause, Change, to_event
 from schemas.alert import AlertEvent, Evidence, Source
-from schemas.config import Limits, Rule
+from schemas.config import PLACE_LABELS, Limits, Rule
 from schemas.control import Control
-from schemas.metric import Series
+from schemas.metric import Labels, Series
 
 
 @dataclass(frozen=True)
@@ -41,33 +45,43 @@ class Batch:
 class Engine:
     """The rules, and what the shards of one process share."""
 
-    def __init__(self, rules: Sequence[Rule], limits: Limits) -> None:
+    def __init__(self, rules: Sequence[Rule], limits: Limits, inputs: int = 1) -> None:
+        """inputs: topics that are read."""
         self.rules = tuple(rules)
         self.limits = limits
         self.series_count = 0
+        self._inputs = inputs
 
-    def shard(self, partitions: int = 1) -> "Shard":
+    def shard(self, partitions: int = 1, topic: str = "", partition: int = 0) -> "Shard":
         """partitions: of the topic, which share the rules' budgets."""
-        return Shard(self, partitions)
+        place: Labels = ((PLACE_LABELS[0], topic),) if self._inputs > 1 and topic else ()
+        place += ((PLACE_LABELS[1], str(partition)),) if partitions > 1 else ()
+        return Shard(self, partitions, place)
 
 
 class Shard:
     """The state of one partition."""
 
-    def __init__(self, engine: Engine, partitions: int) -> None:
+    def __init__(self, engine: Engine, partitions: int, place: Labels) -> None:
+        """place: labels that tell alerts about the silence of this partition from those of others."""
         self._engine = engine
         self.series: list[Series] = []
         told = engine.limits.idle_after_s, partitions
-        self.bindings = [
-            Binding(rule, *told) if rule.group_by is None else GroupBinding(self.series, rule, *told)
-            for rule in engine.rules
-        ]
+        self.counts: Counter[str] = Counter()
+        self.controls = Controls(self.counts)
+        self.bindings = [self._bind(rule, place, *told) for rule in engine.rules]
+        self._sets = {binding.rule.name: binding for binding in self.bindings if isinstance(binding, SetBinding)}
         self.recent = Recent()
         self._index: dict[Series, int] = {}
         self.last_t = np.full(0, np.nan)
         self.newest_t = float("-inf")
-        self.controls = Controls()
-        self.counts: Counter[str] = Counter()
+
+    def _bind(self, rule: Rule, place: Labels, idle_after_s: float, partitions: int) -> Binding:
+        if rule.group_by is None:
+            return Binding(rule, idle_after_s, partitions)
+        if any(spec.kind == Absent.kind for spec in rule.detectors):
+            return SilentSets(self.series, place, rule, idle_after_s, partitions)
+        return GroupBinding(self.controls, self.series, (), rule, idle_after_s, partitions)
 
     def reserve(self, series: int, rows: Mapping[str, int]) -> None:
         """Room for that many series, rows by rule, and a quarter more: growing by and by copies all again and again."""
@@ -94,7 +108,11 @@ class Shard:
             self._grow(max(64, 2 * index))
         for binding in self.bindings:
             if binding.rule.selector.matches(series):
+                known = binding.rows
                 binding.add(index)
+                if isinstance(binding, SetBinding) and binding.rows > known:
+                    name = binding.rule.name
+                    self.controls.seen((name, binding.groups[known]), (name, known))
         self.controls.seen(series, index)
         return index
 
@@ -102,16 +120,35 @@ class Shard:
         """None: not seen yet."""
         return self._index.get(series)
 
+    def where(self, control: Control) -> tuple[Name, Place | None]:
+        """The series, or the group where the rule is of groups, and its place; None: not seen yet."""
+        binding = self._sets.get(control.rule)
+        if binding is None:
+            return control.series, self.index_of(control.series)
+        row = binding.row_called(control.series)
+        return (control.rule, control.series), None if row is None else (control.rule, row)
+
     def admit(self, control: Control) -> bool:
         """A control that counts from here on, at the first event of its series at or after `holds_from`; before the
         first event, or in any order, it makes no difference. False: it was admitted before."""
         if control.id in self.controls:
             return False
-        index = self.index_of(control.series)
-        if index is not None and self.last_t[index] >= control.holds_from_s:
+        name, place = self.where(control)
+        if isinstance(self._sets.get(control.rule), SilentSets):
+            self.controls.heed(control, lambda: False)  # no row will ever come that it could wait for
+            return True
+        if self._newest_t(place) >= control.holds_from_s:
             self.counts["control:late"] += 1
-        self.controls.admit(control, index)
+        self.controls.admit(control, name, place)
         return True
+
+    def _newest_t(self, place: Place | None) -> float:
+        """Of the points or rows judged there; -inf or NaN before the first."""
+        if isinstance(place, int):
+            return float(self.last_t[place])
+        binding = self._sets[place[0]] if place else None
+        row = binding.open[place[1]] if place and isinstance(binding, GroupBinding) else None
+        return float(row["row_t"]) if row is not None and row["rows"] else float("-inf")
 
     def apply(self, batch: Batch) -> list[AlertEvent]:
         """Takes a batch of events; returns the transitions they make, in the order of the events."""
@@ -137,7 +174,7 @@ class Shard:
                 events += self._judge(points.part(first, at), batch, kept[first:at])
                 first = at
             for control in controls:
-                self._heed(series, control)
+                self.controls.heed(control, partial(self._tell, series, control))
         return events + self._judge(points.part(first, n), batch, kept[first:])
 
     def _judge(self, points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
@@ -148,6 +185,7 @@ class Shard:
             self.counts.update(binding.take_held_back())
             if isinstance(binding, GroupBinding):
                 self.counts[f"group_late:{binding.rule.name}"] = binding.late
+            if isinstance(binding, SetBinding):
                 for reason, count in binding.skipped.items():
                     self.counts[f"group_skipped:{binding.rule.name}:{reason}"] = count
         events = self._events(found, points, batch, kept) if found else []
@@ -155,13 +193,13 @@ class Shard:
         remember(points.series, points.t, points.x, points.fresh, recent.counts, recent.ring_t, recent.ring_x)
         return events
 
-    def _heed(self, series: int, control: Control) -> None:
-        heeded = False
-        if control.undo is False or self.controls.can_undo(control):
-            for binding in self.bindings:
-                if binding.rule.name == control.rule:
-                    heeded = binding.feedback(series, control.verdict, control.undo is not False)
-        self.counts[f"control:{self.controls.note(control, heeded)}"] += 1
+    def _tell(self, series: int, control: Control) -> bool:
+        heeded = [
+            binding.feedback(series, control.verdict, control.undo is not False)
+            for binding in self.bindings
+            if binding.rule.name == control.rule
+        ]
+        return any(heeded)
 
     def has_silent(self, now_s: float) -> bool:
         """Whether `advance` would change anything."""
@@ -177,11 +215,10 @@ class Shard:
                 events += [self._group_event(item, None) for item in closed if isinstance(item, GroupFound)]
             for change in binding.advance(now_s, self.last_t):
                 row = int(change["row"])
-                if isinstance(binding, GroupBinding):
-                    times, values = binding.recent.before(row)
-                else:
-                    times, values = self.recent.before(int(binding.series_of[row]))
-                events.append(self._event(binding, change, None, Evidence(times, values), None))
+                series = int(binding.series_of[row])
+                points = binding.recent.before(row) if isinstance(binding, GroupBinding) else self.recent.before(series)
+                heard = str(self.series[series])
+                events.append(self._event(binding, change, None, Evidence(*points), None, heard))
         return events
 
     def _events(self, found: list[Found], points: Points, batch: Batch, kept: Rows) -> list[AlertEvent]:
@@ -193,13 +230,14 @@ class Shard:
             if isinstance(item, GroupFound):
                 events.append(self._group_event(item, _source(batch, kept, item.at)))
                 continue
-            if item.change["silent"]:
-                evidence = self.recent.evidence(series, int(before[item.at]), points, before)
-                events.append(self._event(item.binding, item.change, None, evidence, None))
-                continue
-            point = _point(float(points.x[item.at]), item)
-            evidence = self.recent.evidence(series, item.at, points, before)
-            events.append(self._event(item.binding, item.change, point, evidence, _source(batch, kept, item.at)))
+            newest = int(before[item.at]) if item.change["silent"] else item.at
+            if isinstance(item, SetFound):
+                series, newest = item.series, item.newest
+            evidence, heard = self.recent.evidence(series, newest, points, before), str(self.series[series])
+            point, source = None, None
+            if not item.change["silent"]:
+                point, source = _point(float(points.x[item.at]), item), _source(batch, kept, item.at)
+            events.append(self._event(item.binding, item.change, point, evidence, source, heard))
         return events
 
     def _group_event(self, item: GroupFound, source: Source | None) -> AlertEvent:
@@ -209,8 +247,15 @@ class Shard:
         return self._event(item.binding, item.change, point, item.evidence, source)
 
     def _event(
-        self, binding: Binding, change: Record, point: Point | None, evidence: Evidence, source: Source | None
+        self,
+        binding: Binding,
+        change: Record,
+        point: Point | None,
+        evidence: Evidence,
+        source: Source | None,
+        heard: str = "",
     ) -> AlertEvent:
+        """heard: the series whose point is the newest of `evidence`."""
         rule, level, rank = binding.rule, binding.level_of(change), int(change["rank"])
         detector = binding.detectors[level.detector]
         self.counts[f"transition:{rule.name}:{rank}"] += 1
@@ -227,13 +272,19 @@ class Shard:
                 evidence=evidence,
                 source=source,
             ),
-            Cause(point, level, binding.why(change, point, level), binding.back(change), detector.explains_end(point))
+            Cause(
+                point,
+                level,
+                binding.why(change, point, level),
+                binding.back(change, heard),
+                detector.explains_end(point),
+            )
             if point
-            else binding.no_data(change),
+            else binding.no_data(change, heard),
         )
 
     def _series_of(self, binding: Binding, row: int) -> Series:
-        return binding.groups[row] if isinstance(binding, GroupBinding) else self.series[binding.series_of[row]]
+        return binding.groups[row] if isinstance(binding, SetBinding) else self.series[binding.series_of[row]]
 
     def _grow(self, capacity: int) -> None:
         last_t = np.full(capacity, np.nan)

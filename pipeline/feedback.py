@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from math import inf, nextafter
 
-from detectors import GROUP_KINDS
+from pydantic import BaseModel
+
+from detectors import PARAMS, heeded
 from schemas.alert import AlertEvent, alert_id, rfc3339
 from schemas.config import Rule
 from schemas.control import Control, Verdict
@@ -97,25 +99,76 @@ def series_named(text: str) -> Series:
     return Series.of(metric, labels)
 
 
-def rule_for(series: Series, rules: Iterable[Rule], name: str | None) -> str:
-    """The rule of that name, or the only one that watches the series by itself, not in a group. Raises NotFound."""
-    watching = [rule.name for rule in rules if rule.group_by is None and rule.selector.matches(series)]
+def rule_for(series: Series, rules: Iterable[Rule], name: str | None) -> Rule:
+    """The rule of that name, or the only one that watches the series by itself, or as what stands for a group. Raises
+    NotFound."""
+    watching = [rule for rule in rules if _watches(rule, series)]
     if name is None and len(watching) == 1:
         return watching[0]
-    if name in watching:
-        return str(name)
+    for rule in watching:
+        if rule.name == name:
+            return rule
     asked = f"rule {name} doesn't watch {series}" if name else f"{len(watching)} rules watch {series}: name one, --rule"
-    raise NotFound(f"{asked}; rules that do: {', '.join(watching) or 'none'}")
+    names = ", ".join(rule.name for rule in watching) or "none"
+    raise NotFound(
+        f'{asked}; rules that do: {names}; a rule with group_by is told as RULE{{its labels}}, as in slow{{host="a"}}'
+    )
 
 
-def control_about(event: AlertEvent, verdict: Verdict, id_: str, holds_from_s: float, by: str, note: str) -> Control:
-    """The record that says `verdict` of the alert from `holds_from_s` (Unix seconds) on. Raises NotFound where nothing
-    learns from it, or its series can't be told."""
-    if event.detector in GROUP_KINDS:
-        raise NotFound(
-            f"alert {event.id} is of {event.detector}, which judges a group of series and learns nothing from verdicts "
-            f"yet; change the settings of rule {event.rule} instead"
-        )
+def _watches(rule: Rule, series: Series) -> bool:
+    if rule.group_by is None:
+        return rule.selector.matches(series)
+    return series.metric == rule.name and {label for label, _ in series.labels} == set(rule.group_by)
+
+
+INSTEAD = {
+    "threshold": "you wrote its borders yourself: change them under levels",
+    "rate_of_change": "you wrote its limit yourself: change params.limit",
+    "forecast": "its limit is a fact, and its forecasts are judged by what came: change params.limit or params.horizon",
+    "absent": "only a person knows which silence matters: change params.after",
+    "burn_rate": "its objective is an agreement with people: change params.objective, .windows or .min_events",
+}
+"""What to do where a detector learns nothing from what people say, and why it doesn't."""
+
+
+def refusal(verdict: Verdict, told: Iterable[tuple[str, BaseModel | None]]) -> str:
+    """Why none of these detectors, those of one rule, learns anything from the verdict; empty: one does.
+
+    told: kind and, where known, settings of each.
+
+    >>> refusal("noise", [("threshold", None), ("baseline", None)]), refusal("normal", [("gap", None)])
+    ('', 'gap learns nothing from "normal"; it takes missed, noise')
+    """
+    detectors = list(told)
+    known = sorted({kind for kind, _ in detectors})
+    if not all(kind in PARAMS for kind in known):
+        return ""  # of a later program, that may know better
+    taken = {verdict for kind, params in detectors for verdict in heeded(kind, params)}
+    if verdict in taken:
+        return ""
+    who = " and ".join(known)
+    if taken:
+        return f'{who} learns nothing from "{verdict}"; it takes {", ".join(sorted(taken))}'
+    why = "; ".join(INSTEAD[kind] for kind in known if kind in INSTEAD) or "change its settings under params"
+    return f"{who} learns nothing from what people say; {why}"
+
+
+def control_about(
+    event: AlertEvent,
+    verdict: Verdict,
+    id_: str,
+    holds_from_s: float,
+    by: str,
+    note: str,
+    detectors: Iterable[tuple[str, BaseModel | None]] = (),
+) -> Control:
+    """The record that says `verdict` of the alert from `holds_from_s` (Unix seconds) on.
+
+    detectors: of its rule, as for `refusal`; none: the alert's own. Raises NotFound where none of them learns from it,
+    or its series can't be told.
+    """
+    if reason := refusal(verdict, tuple(detectors) or [(event.detector, None)]):
+        raise NotFound(f"rule {event.rule}: {reason}")
     series = series_of(event)
     return Control(
         id=id_,

@@ -8,6 +8,7 @@ batches are cut, and after a restart.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,28 +17,15 @@ from numpy.typing import NDArray
 from alerting.lifecycle import Record
 from detectors.base import Floats, Rows, grown
 from detectors.group import MEMBERS_MAX, Seat, widened
-from pipeline.binding import Binding, Found
+from pipeline.binding import Found
+from pipeline.control import Controls
 from pipeline.gathering import CELL, OPEN, close_all, gather
 from pipeline.points import Points, Recent, predecessors, remember
+from pipeline.sets import FULL, SetBinding
 from schemas.alert import Evidence
-from schemas.metric import Labels, Series
+from schemas.metric import Series
 
 PIECE = 4096  # events taken at once: bounds the matrix of rows
-
-FULL, UNLABELLED = -2, -3
-"""Instead of a series' row: its group has no room; it lacks a label of `group_by`. -1: the rule doesn't match it."""
-
-SKIPPED = {"full": FULL, "unlabelled": UNLABELLED}
-"""Why a series that the rule matches is in no group, by what its events are counted under."""
-
-
-def group_of(name: str, group_by: tuple[str, ...] | list[str], labels: Labels) -> Series:
-    """The series that stands for a group: the rule's name, and those of the labels that its members share.
-
-    >>> str(group_of("slow-host", ("host",), (("device", "sda"), ("host", "web-1"))))
-    'slow-host{host="web-1"}'
-    """
-    return Series(name, tuple((label, value) for label, value in labels if label in group_by))
 
 
 @dataclass(frozen=True)
@@ -49,26 +37,21 @@ class GroupFound(Found):
     evidence: Evidence
 
 
-class GroupBinding(Binding):
-    """Rows are groups. `row_of` a series is the row of its group; `series_of` a row is its first member."""
+class GroupBinding(SetBinding):
+    """Rows are groups; `series_of` a row is its first member."""
 
-    def __init__(self, series: list[Series], *args: Any) -> None:
-        """series: of the shard, which appends to it; then as Binding."""
+    def __init__(self, controls: Controls, *args: Any) -> None:
+        """controls: of the shard; then as SetBinding."""
         super().__init__(*args)
-        self._series = series
-        rule = self.rule
-        self._group_by = rule.group_by or ()
+        self._controls = controls
         self._summed = any(seat.detector.gathers == "sum" for seat in self.seats)
-        self.groups: list[Series] = []
         self.members: list[list[Series]] = []
-        self._row_of_group: dict[Series, int] = {}
         self._member_of = np.zeros(0, np.int64)
         self._width = 0
         self.open: NDArray[Any] = np.zeros(0, OPEN)
         self.gathered: NDArray[Any] = np.zeros((0, 0), CELL)
         self.recent = Recent()
         self.late = 0
-        self.skipped = dict.fromkeys(SKIPPED, 0)  # events so far, by reason; not part of the state
 
     @property
     def seats(self) -> list[Seat]:
@@ -85,27 +68,15 @@ class GroupBinding(Binding):
         recent.counts = grown(recent.counts, capacity)
         recent.ring_t, recent.ring_x = grown(recent.ring_t, capacity), grown(recent.ring_x, capacity)
 
-    def add(self, series: int) -> None:
-        one = self._series[series]
-        if not {label for label, _ in one.labels}.issuperset(self._group_by):
-            self.row_of[series] = UNLABELLED
-            return
-        group = group_of(self.rule.name, self._group_by, one.labels)
-        row = self._row_of_group.get(group)
-        if row is None:
-            row = self.rows
-            if row == len(self.cells):
-                self.grow_rows(max(16, 2 * row))
-            self.series_of[row] = series
-            self.rows += 1
-            self._row_of_group[group] = row
-            self.groups.append(group)
+    def join(self, row: int, series: int) -> None:
+        if row == len(self.members):
             self.members.append([])
         members = self.members[row]
         if len(members) == MEMBERS_MAX:
             self.row_of[series] = FULL
             return
         self.row_of[series], self._member_of[series] = row, len(members)
+        one = self._series[series]
         rest = Series(one.metric, tuple(pair for pair in one.labels if pair[0] not in self._group_by))
         members.append(rest)
         if len(members) > self._width:
@@ -116,15 +87,10 @@ class GroupBinding(Binding):
         for seat in self.seats:
             seat.detector.join(row, len(members) - 1, rest)
 
-    def row_of_group(self, labels: Labels) -> int:
-        """Row of the group of a series with these labels; -1: there is none."""
-        return self._row_of_group.get(group_of(self.rule.name, self._group_by, labels), -1)
-
     def judge(self, points: Points, series_count: int) -> list[Found]:
         found: list[Found] = []
         places = self.row_of[points.series]
-        for reason, place in SKIPPED.items():
-            self.skipped[reason] += int(np.count_nonzero(places == place))
+        self._count_skipped(places)
         for first in range(0, len(places), PIECE):
             found += self._judge(points, first, min(first + PIECE, len(points.series)))
         return found
@@ -156,7 +122,20 @@ class GroupBinding(Binding):
         return self._judge_rows(group[:n], closer[:n], t[:n], gap_s[:n], x[:n])
 
     def _judge_rows(self, group: Rows, closer: Rows, t: Floats, gap_s: Floats, x: Floats) -> list[Found]:
-        """Takes closed rows, as `gather` writes them, through detectors and alerts."""
+        """Takes closed rows, as `gather` writes them, through detectors and alerts; what people said of a group counts
+        before the first row at or after its time."""
+        found: list[Found] = []
+        first = 0
+        for at, row, controls in self._controls.due_rows(self.rule.name, group, closer, t):
+            part = slice(first, at)
+            found += self._judge_part(group[part], closer[part], t[part], gap_s[part], x[part])
+            first = at
+            for control in controls:
+                told = partial(self.feedback_of_row, row, control.verdict, control.undo is not False)
+                self._controls.heed(control, told)
+        return found + self._judge_part(group[first:], closer[first:], t[first:], gap_s[first:], x[first:])
+
+    def _judge_part(self, group: Rows, closer: Rows, t: Floats, gap_s: Floats, x: Floats) -> list[Found]:
         if not len(group):
             return []
         for seat in self.seats:

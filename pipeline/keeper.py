@@ -60,7 +60,7 @@ class Keeper:
 
     def __init__(self, config: Config, outside: Outside, store: Store, notes: CrashNotes | None = None) -> None:
         self.config = config
-        self.engine = Engine(config.rules, config.limits)
+        self.engine = Engine(config.rules, config.limits, len(config.inputs))
         self.partitions: dict[TP, Partition] = {}
         self.book = ControlBook()
         self.snapshot_counts: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from alerting.lifecycle import HELD_BACK
 from pipeline.app import Pipeline
-from pipeline.grouping import SKIPPED
+from pipeline.sets import SKIPPED
 from schemas.levels import LEVELS
 
 _BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -53,7 +53,7 @@ class Partition:
     ) -> None:
         """partitions: of the topic."""
         self.topic, self.partition, self.next_offset = topic, partition, next_offset
-        self.shard = engine.shard(partitions)
+        self.shard = engine.shard(partitions, topic, partition)
         self.decoder = Decoder(format, self.shard.intern, max_future_s=engine.limits.max_future_s)
         self.rejected: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()

@@ -41,6 +41,7 @@ class Publisher:
         self._state = _raw_topic(app, topics.state)
         self._dead_letters = _raw_topic(app, topics.dead_letters)
         self._workers = _raw_topic(app, topics.workers)
+        self._load = _raw_topic(app, topics.load)
         self._source = source
         self._pending: list[tuple[_Message, Awaitable[object]]] = []
         self._flushing = asyncio.Lock()  # who comes second waits for what the first is waiting for
@@ -72,6 +73,14 @@ class Publisher:
             "partitions": partitions,
         }
         await self._send(_Message(self._workers, worker.encode(), msgspec.json.encode(event)))
+
+    async def tell_load(self, records: Sequence[tuple[bytes, bytes]]) -> None:
+        """Once, apart from all that must not be lost: neither waits for the other. Raises the first failure."""
+        sent = [await self._load.send(key=key, value=value) for key, value in records]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        failed = next((result for result in results if isinstance(result, BaseException)), None)
+        if failed is not None:
+            raise failed
 
     async def flush(self) -> None:
         """Returns when Kafka has acknowledged all; raises the first failure that trying again doesn't mend."""

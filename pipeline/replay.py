@@ -60,7 +60,7 @@ class Replay:
     def __init__(self, config: Config, controls: Sequence[Control] = ()) -> None:
         """controls: known from the beginning, so that none comes late."""
         self._config, self._controls = config, controls
-        self._engine = Engine(config.rules, config.limits)
+        self._engine = Engine(config.rules, config.limits, len(config.inputs))
         self._files: tuple[Shard, Decoder] | None = None
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._report = Report()
@@ -88,8 +88,8 @@ class Replay:
     def add_topic(self, wanted: TopicRange, bootstrap: str, progress: Progress = lambda _: None) -> None:
         """A range of a topic, as the worker would have read it. Raises TopicsError."""
         formats = {source.topic: source.format for source in self._config.inputs}
-        budgeted = any(rule.budget_a_day for rule in self._config.rules)
-        count = partitions_of(wanted.topic, bootstrap) if budgeted else 1
+        counts = any(rule.budget_a_day or rule.group_by is not None for rule in self._config.rules)
+        count = partitions_of(wanted.topic, bootstrap) if counts else 1
         for tp, records in records_of(wanted, bootstrap):
             key = (wanted.topic, tp)
             partition = self._partitions.get(key)

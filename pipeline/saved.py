@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerting.lifecycle import CELL, State
-from detectors.base import Detector
 from pipeline.binding import Binding
 from pipeline.control import SavedControls
 from pipeline.engine import Shard
-from pipeline.grouping import GroupBinding, group_of
+from pipeline.grouping import GroupBinding
+from pipeline.sets import SetBinding, set_of
+from pipeline.silent_sets import SilentSets
 from pipeline.wording import Change, RuleWords, to_event
 from schemas.alert import AlertEvent, Evidence
 from schemas.config import DetectorSpec
@@ -47,7 +48,8 @@ class SavedRule(msgspec.Struct, frozen=True):
     ranks: list[int]  # levels, in the order of the cells' columns
     speaks: list[int]  # by level, its detector's index
     detectors: list[SavedDetector]
-    group_by: list[str] | None = None  # its rows are groups, each told by the series of its first member
+    group_by: list[str] | None = None  # its rows are sets of series, each told by one of its members
+    place: list[tuple[str, str]] = []  # labels that each of them has beside its own
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,14 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
         series_of, cells = saved.arrays[f"rule{i}.series_of"], saved.arrays[f"rule{i}.cells"]
         binding = by_name.get(old.name)
         rows = np.full(len(series_of), -1, np.int64)
-        if binding is not None and _words(binding).group_by == old.group_by:
+        if binding is not None and _of_the_same(binding, old):
             at = index[series_of]
             rows[at >= 0] = binding.row_of[at[at >= 0]]
-            if isinstance(binding, GroupBinding):  # its first member may have left it
+            if isinstance(binding, SetBinding):  # the member that stands for it may have left it
                 labels = [saved.series[s][1] for s in series_of.tolist()]
                 rows = np.array([binding.row_of_group(one) for one in labels], np.int64)
+            if isinstance(binding, SilentSets):
+                binding.take_over(rows, at)
             same_members = old.match == str(binding.rule.selector) and bool(kept.all())
             fits = not isinstance(binding, GroupBinding) or (same_members and _restore_groups(binding, saved, i, rows))
             if fits and _restore_detectors(binding, old, saved, i, rows):
@@ -114,7 +118,10 @@ def restore(shard: Shard, saved: SavedShard) -> list[AlertEvent]:
             elif index[s] < 0:
                 cause = "its series is beyond max_series"
             ends.append(_end(saved, old, s, cells[row], cause))
-    shard.controls.restore(saved.controls, shard.index_of, forgetful)
+    for one in shard.bindings:
+        if isinstance(one, SilentSets):
+            one.settle(shard.last_t)
+    shard.controls.restore(saved.controls, shard.where, forgetful)
     return ends
 
 
@@ -160,7 +167,14 @@ def _words(binding: Binding) -> SavedRule:
             for spec, detector in zip(rule.detectors, binding.detectors, strict=True)
         ],
         group_by=None if rule.group_by is None else list(rule.group_by),
+        place=list(binding.place) if isinstance(binding, SetBinding) else [],
     )
+
+
+def _of_the_same(binding: Binding, old: SavedRule) -> bool:
+    """Whether the rule's rows are still made of series in the same way."""
+    words = _words(binding)
+    return words.group_by == old.group_by and sorted(words.place) == sorted(tuple(pair) for pair in old.place)
 
 
 def _detector_words(spec: DetectorSpec, version: int) -> SavedDetector:
@@ -173,7 +187,7 @@ def _restore_detectors(binding: Binding, old: SavedRule, saved: SavedShard, i: i
     kept, knows, forgets = rows >= 0, False, False
     same_rows = bool(np.array_equal(rows, np.arange(len(rows))))  # then they are copied as one piece
     for detector, words in zip(binding.detectors, _words(binding).detectors, strict=True):
-        learns = type(detector).feedback is not Detector.feedback
+        learns = detector.heeds_people
         if words not in old.detectors:
             forgets |= learns
             continue
@@ -274,15 +288,15 @@ def _end(saved: SavedShard, old: SavedRule, s: int, cell: Any, cause: str) -> Al
 
 def _change(saved: SavedShard, old: SavedRule, s: int, cell: Any) -> Change:
     """The end of an alert at its series' newest point: what was applied under the old rule stays so."""
-    rank, one, of = int(cell["rank"]), Series(*saved.series[s]), ""
-    if old.group_by is None:
-        # An alert about silence begins after its series' newest point.
-        at_s = max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"]))
-    else:
-        of = f"rule{saved.rules.index(old)}."
+    rank, one, of = int(cell["rank"]), Series(*saved.series[s]), f"rule{saved.rules.index(old)}."
+    if old.group_by is not None:
+        one = set_of(old.name, old.group_by, one.labels, tuple((name, value) for name, value in old.place))
+    if f"{of}open" in saved.arrays:
         s = int(np.flatnonzero(saved.arrays[f"{of}series_of"] == s)[0])
         at_s = float(saved.arrays[f"{of}open"]["row_t"][s])
-        one = group_of(old.name, old.group_by, one.labels)
+    else:
+        # An alert about silence begins after its series' newest point.
+        of, at_s = "", max(float(saved.arrays["last_t"][s]), float(cell["starts_at_s"]))
     point_t, point_x = saved.arrays[f"{of}point_t"][s], saved.arrays[f"{of}point_x"][s]
     count = int(saved.arrays[f"{of}point_count"][s])
     at = np.arange(max(0, count - len(point_t)), count) % len(point_t)

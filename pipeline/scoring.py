@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detectors import make, make_group
+from detectors import make
 from detectors.base import VERDICT, Floats, Records
+from detectors.group import Seat
 from detectors.pulse import HELD
 from pipeline.points import admit
 from schemas.config import Rule
@@ -58,12 +59,19 @@ def score_group(
     n, _, _ = admit(np.zeros(n, np.int64), t[usable], idle_after_s, np.full(1, np.nan), gap_s, fresh, kept)
     rows = usable[kept[:n]]
     for order, spec in enumerate(spec for rule in rules for spec in rule.detectors):
-        detector = make_group(spec.kind, spec.params, spec.borders)
-        detector.grow(1, len(names))
-        for member, name in enumerate(names):
-            detector.join(0, member, Series(name))
         verdicts, joint = np.zeros(n, VERDICT), np.full(n, np.nan)
-        detector.update(np.zeros(n, np.int64), fresh[:n], t[rows], x[rows], joint, verdicts)
+        detector = make(spec.kind, spec.params, spec.borders, grouped=True)
+        if isinstance(detector, Seat):
+            detector.grow(1)
+            detector.widen(len(names))
+            for member, name in enumerate(names):
+                detector.detector.join(0, member, Series(name))
+            detector.given = x[rows]
+        else:
+            detector.grow(1)  # about silence: any member speaks for all
+        detector.update(np.zeros(n, np.int64), fresh[:n], t[rows], joint, verdicts)
+        if isinstance(detector, Seat):
+            joint = detector.values
         verdicts["score"] /= spec.borders[0].low
         better = verdicts["score"] > best["score"][rows] if order else np.ones(n, np.bool_)
         best[rows[better]] = verdicts[better]

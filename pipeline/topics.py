@@ -28,6 +28,11 @@ SETTINGS: Final[dict[str, dict[str, str]]] = {
     "incidents": _KEPT,
     "changes": _KEPT,
     "workers": {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS)},
+    "load": {  # of a series that is gone, nothing is left after a day
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(_DAY_MS),
+        "segment.ms": str(_DAY_MS // 24),
+    },
     "control": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},  # it is read from its start
     "snapshots": dict(SNAPSHOT_TOPIC),
 }
@@ -79,6 +84,8 @@ def topics_of(config: Config, partitions: int | None = None) -> list[Topic]:
     ):
         named.setdefault(name, Topic(name, role, partitions or 1))
     named.setdefault(own.control, Topic(own.control, "control", 1))  # one order for all
+    if config.desk.response.automation.watched:
+        named.setdefault(own.load, Topic(own.load, "load", partitions or 1))
     if config.snapshots.store == "topic":
         most = max(topic.partitions for topic in named.values() if topic.role == "input")
         named.setdefault(own.snapshots, Topic(own.snapshots, "snapshots", most))

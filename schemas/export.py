@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.alert import AlertEvent, Evidence, Source
+from schemas.control import Control
 from schemas.dead_letter import DeadLetter
 from schemas.formats.base import (
     LABEL_NAME_CHARS_MAX,
@@ -46,6 +47,22 @@ _ALERT_FIELDS = {
     "why": "One sentence for a person: which test, how far, since when.",
     "source": "The Kafka record of the point, or null where time alone decided or a file was read.",
     "config": "Hash of what decides in the rule.",
+}
+_CONTROL_FIELDS = {
+    "schema": "Name and version of this schema.",
+    "id": "16 hex digits, as is the record's key, made at random; a second record of one id is ignored.",
+    "kind": "What a person does: feedback. Other kinds are passed over.",
+    "verdict": "noise: no alert was due; normal: this is how it is now; missed: an alert was due. Of an undoing: that "
+    "of what it takes back.",
+    "undo": "The id of the verdict that is taken back, or false.",
+    "rule": "Name of the rule in the config.",
+    "metric": "Metric of the series; of a group, the rule's name.",
+    "labels": "The series' own labels, without those that the rule adds; of a group, those of group_by.",
+    "alert_id": "The alert that was judged, or null.",
+    "at": "Event time of what was judged, RFC 3339.",
+    "holds_from": "Event time of the series from which on it counts, RFC 3339.",
+    "by": "Who says so.",
+    "note": "Why, for people.",
 }
 _SOURCE_FIELDS = {"topic": "Its topic.", "partition": "Its partition.", "offset": "Its offset."}
 _EVIDENCE_FIELDS = {"t": "Unix seconds.", "v": "Values in the unit of the series."}
@@ -141,6 +158,22 @@ def dead_letter_schema() -> Schema:
         "offset": "Offset of the record.",
     }
     return _exported(DeadLetter, "dead-letter", "Tidegauge dead letter", {DeadLetter: where})
+
+
+def control_schema() -> Schema:
+    """What a person says to the workers, as read from the control topic: defaults may be left out."""
+    schema = _exported(Control, "control", "Tidegauge control record", {Control: _CONTROL_FIELDS})
+    definition: dict[str, Any] = dict(schema)
+    control = definition["$defs"]["Control"]
+    told = ("schema", "kind")  # by them a reader knows whether the rest is for it
+    control["required"] = [name for name, one in control["properties"].items() if name in told or "default" not in one]
+    control["description"] = "A verdict of a person on one series or group of one rule, or the taking back of one."
+    control["properties"]["undo"] = {
+        "anyOf": [{"type": "string", "pattern": "^[0-9a-f]{16}$"}, {"const": False}],
+        "default": False,
+        "description": _CONTROL_FIELDS["undo"],
+    }
+    return definition
 
 
 def _exported(root: type, name: str, title: str, described: dict[type, dict[str, str]]) -> Schema:

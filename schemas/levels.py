@@ -25,6 +25,7 @@ _WORDS = {"above": Op.ABOVE, "below": Op.BELOW}
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _ONE = re.compile(rf"\s*(>=|<=|>|<|above|below)\s*({_NUMBER})\s*\Z")
 _TWO = re.compile(rf"\s*(outside|inside)\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*\Z")
+_BARE = re.compile(rf"\s*({_NUMBER})\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Border:
             if float(low) > float(high):
                 raise ValueError(f"the range {low}..{high} is upside down; write {word} {high}..{low}")
             return cls(Op.OUTSIDE if word == "outside" else Op.INSIDE, float(low), float(high))
+        if number := _BARE.match(text):
+            raise ValueError(f'a border needs a direction, got "{number[1]}"; write "> {number[1]}"')
         raise ValueError(f'not a border: {text!r}; write for example "> 80", "<= 0.5" or "outside 10..90"')
 
     def __str__(self) -> str:

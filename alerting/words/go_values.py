@@ -4,6 +4,7 @@ Only what a class here lists can be reached from a text: no attribute of a Pytho
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ class Missing(ValueError):
     """There is no such field; says which there are."""
 
 
-class GoObject:
+class GoObject(ABC):
     """Something with fields and methods of Go's names. A method is a field whose value is callable."""
 
     kind = "a struct"
@@ -22,13 +23,13 @@ class GoObject:
         """What `if` sees: a struct is true, an empty list is not."""
         return True
 
+    @abstractmethod
     def member(self, name: str) -> object:
         """Raises Missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def go_text(self) -> str:
         """As Go prints it."""
-        raise NotImplementedError
 
 
 class Struct(GoObject):

@@ -1,7 +1,8 @@
 """Draws each detector on real data, for docs/detectors.md: `python -m benchmarks.quality.pictures --data DIR`.
 
-One SVG a kind in docs/pictures/: the values, what was expected and its bounds where the detector has them, and where
-alerts open. The series are from the Numenta Anomaly Benchmark (MIT), so that the pictures may be shipped.
+One SVG a kind in docs/pictures/: the values (of a group its one number), what was expected and its bounds where the
+detector has them, and where alerts open. The series are from the Numenta Anomaly Benchmark and ASD (both MIT), so that
+the pictures may be shipped.
 """
 
 import argparse
@@ -14,10 +15,13 @@ import numpy as np
 
 from benchmarks.common import ROOT, SetupError, console
 from benchmarks.quality import data
+from benchmarks.quality.multivariate import faults
 from benchmarks.quality.scores import of_kind
-from detectors import KINDS
+from detectors import GROUP_KINDS, KINDS
 from detectors.base import Floats, Records, Rows
-from pipeline.scoring import score_series
+from pipeline.scoring import score_group, score_series
+from schemas.alert import AlertEvent
+from schemas.formats.times import rfc3339_s
 
 FOLDER = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 240, 60, 10, 34, 24
@@ -44,6 +48,19 @@ class Scene:
     levels: str = "{warning: 1.0}"
 
 
+@dataclass(frozen=True)
+class Members:
+    """A group, its rows at one time. x: rows x members; windows: first and last time of each labelled one."""
+
+    names: tuple[str, ...]
+    t: Floats
+    x: Floats
+    windows: list[tuple[float, float]]
+
+
+BUDGET = "{bad: slow, objective: 99, min_events: 50, windows: [{long: 6h, short: 30m, burn: 5}]}"
+SLOW_MS = 50.0  # a row that takes longer is a failed one of `burn_rate`
+ASD_STEP_S, ASD_START_S = 300.0, 1.7e9  # its files have no times
 _AWS, _CAUSE, _TRAFFIC = "realAWSCloudwatch__", "realKnownCause__", "realTraffic__"
 _MACHINE = f"{_CAUSE}machine_temperature_system_failure"
 SCENES: dict[str, Scene] = {
@@ -61,29 +78,74 @@ SCENES: dict[str, Scene] = {
     "changepoint": Scene(f"{_AWS}rds_cpu_utilization_cc0c53", 2900, 4032),
     "drift": Scene(f"{_CAUSE}cpu_utilization_asg_misconfiguration", 15500, 18050),
     "river": Scene(f"{_AWS}ec2_cpu_utilization_825cc2", 1200, 2000, "{model: GaussianScorer}"),
+    "absent": Scene(f"{_TRAFFIC}speed_t4013", 650, 860, "{after: 1h}"),
+    "multivariate": Scene("omi-4", 9000, 12300),
+    "burn_rate": Scene(f"{_CAUSE}ec2_request_latency_system_failure", 0, 4032, BUDGET),
 }
-"""By kind. A group's detectors and `absent` have none: they judge several series, or none."""
+"""By kind."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality.pictures", description=(__doc__ or "").splitlines()[0]
     )
+    parser.add_argument("--only", nargs="*", default=list(SCENES), choices=list(SCENES), help="kinds (else all)")
     parser.add_argument("--data", type=Path, help=f"folder of labelled series (else {data.VARIABLE}): docs/quality.md")
+    chosen = parser.parse_args()
     try:
-        series = {each.name: each for each in data.nab(data.folder(parser.parse_args().data))}
+        folder = data.folder(chosen.data)
+        series = {each.name: each for each in data.nab(folder)}
+        drawn = {kind: _drawn(kind, SCENES[kind], series, folder) for kind in chosen.only}
     except SetupError as error:
         console.print(str(error))
         return 1
     FOLDER.mkdir(exist_ok=True)
-    for kind, scene in SCENES.items():
-        if kind in KINDS:
-            text = picture(kind, scene, series[scene.series])
-            (FOLDER / f"{kind}.svg").write_text(text, encoding="utf-8")
-            console.print(f"docs/pictures/{kind}.svg: {len(text) / 1000:.0f} kB")
-    if left_out := sorted(KINDS.keys() - SCENES.keys()):
+    for kind, text in drawn.items():
+        (FOLDER / f"{kind}.svg").write_text(text, encoding="utf-8")
+        console.print(f"docs/pictures/{kind}.svg: {len(text) / 1000:.0f} kB")
+    if left_out := sorted((KINDS.keys() | GROUP_KINDS.keys()) - SCENES.keys()):
         console.print(f"without a picture: {', '.join(left_out)}")
     return 0
+
+
+def _drawn(kind: str, scene: Scene, series: dict[str, data.NabSeries], folder: Path) -> str:
+    if kind == "multivariate":
+        return group_picture(kind, scene, _asd(folder / "multivariate" / f"{scene.series}.npz"), "a server, ASD")
+    if kind == "burn_rate":
+        one = series[scene.series]
+        members = Members(("slow",), one.t, (one.x > SLOW_MS).astype(np.float64)[:, None], _times(one))
+        return group_picture(kind, scene, members, f"{one.name.partition('__')[2][:19]} over {SLOW_MS:g} ms (NAB)")
+    return picture(kind, scene, series[scene.series])
+
+
+def _times(series: data.NabSeries) -> list[tuple[float, float]]:
+    return [(float(series.t[first]), float(series.t[last])) for first, last in series.windows]
+
+
+def _asd(path: Path) -> Members:
+    """Train, then test, whose rows are labelled. Raises SetupError."""
+    if not path.is_file():
+        raise SetupError(f"{path} is missing; docs/quality.md says where to get it")
+    held = np.load(path)
+    x = np.concatenate([held["train"], held["test"]]).astype(np.float64)
+    t = ASD_START_S + ASD_STEP_S * np.arange(len(x), dtype=np.float64)
+    first = len(x) - len(held["test"])
+    spans = [(float(t[first + a]), float(t[first + b])) for a, b in faults(held["label"].astype(np.int64).ravel())]
+    return Members(tuple(f"m{j}" for j in range(x.shape[1])), t, x, spans)
+
+
+def group_picture(kind: str, scene: Scene, members: Members, what: str) -> str:
+    """The group's one number, its usual and its border."""
+    judged = of_kind(kind, scene.params, scene.levels, grouped=True)
+    values, verdicts = score_group(judged.rules, members.names, members.t, members.x, judged.limits.idle_after_s)
+    rows = np.arange(len(values))[scene.first : scene.last]
+    rows = rows[np.isfinite(values[rows])]
+    drawing = Drawing(members.t[rows], values[rows], verdicts[rows])
+    drawing.labelled(members.windows)
+    drawing.band()
+    drawing.values()
+    drawing.alerts(np.flatnonzero(judged.openings_of_group(members.names, members.t, members.x)[rows]))
+    return drawing.svg(f"{kind}: {what}")
 
 
 def picture(kind: str, scene: Scene, series: data.NabSeries) -> str:
@@ -94,14 +156,17 @@ def picture(kind: str, scene: Scene, series: data.NabSeries) -> str:
     rows = slice(scene.first, scene.last)
     title = f"{kind}: {series.name.partition('__')[2]} (NAB)"
     drawing = Drawing(series.t[rows], series.x[rows], verdicts[rows])
-    drawing.labelled([(series.t[first], series.t[last]) for first, last in series.windows])
+    drawing.labelled(_times(series))
     drawing.band()
     drawing.values()
     if kind == "forecast":
         params = judged.rules[0].detectors[0].params.model_dump()
         limit = float(params["limit"].strip("<>= "))
         drawing.projected(np.flatnonzero(opened[rows]), limit, float(params["horizon"]))
-    drawing.alerts(np.flatnonzero(opened[rows]))
+    if kind == "absent":
+        drawing.silences(judged.events(series.t, series.x))
+    else:
+        drawing.alerts(np.flatnonzero(opened[rows]))
     return drawing.svg(title)
 
 
@@ -162,6 +227,16 @@ class Drawing:
             at = self._t[row] + share * (reached - self._t[row])
             start = f"{self._px(self._t[row]):.1f} {self._py(self._x[row]):.1f}"
             self._path("p", [start, f"{self._px(at):.1f} {self._py(end):.1f}"])
+
+    def silences(self, events: list[AlertEvent]) -> None:
+        """From where each alert opens, within the silence, to where data is back; as high as the value before."""
+        starts = {event.id: rfc3339_s(event.starts_at) for event in events}
+        for event in events:
+            start_s, end_s = starts[event.id], rfc3339_s(event.at)
+            if event.status == "resolved" and self._t[0] <= start_s and end_s <= self._t[-1]:
+                y = self._py(self._x[np.searchsorted(self._t, start_s) - 1])
+                self._path("p", [f"{self._px(start_s):.1f} {y:.1f}", f"{self._px(end_s):.1f} {y:.1f}"])
+                self._parts.append(f'<circle class="a" cx="{self._px(start_s):.1f}" cy="{y:.1f}" r="4"/>')
 
     def alerts(self, rows: Rows) -> None:
         for point in self._points(rows, self._x[rows]):

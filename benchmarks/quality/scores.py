@@ -41,12 +41,25 @@ class Judged:
             events += shard.apply(Batch(np.full(len(some), series), t[some], x[some]))
         return events
 
+    def openings_of_group(self, names: Sequence[str], t: Floats, x: Floats) -> Floats:
+        """1 in each row where an alert of the group opens, else 0. x: rows x members."""
+        shard = Engine(self.rules, self.limits).shard()
+        series = np.tile([shard.intern(name, {}) for name in names], len(t))
+        came = np.isfinite(x.ravel())
+        batch = Batch(series[came], np.repeat(t, len(names))[came], x.ravel()[came])
+        return _rows_of(shard.apply(batch), t)
+
     def openings(self, t: Floats, x: Floats) -> Floats:
         """1 in each row where an alert opens, else 0."""
-        on = np.zeros(len(t))
-        opened = [datetime.fromisoformat(event.at).timestamp() for event in self.events(t, x) if event.seq == 0]
-        on[np.minimum(np.searchsorted(t, opened), len(t) - 1)] = 1.0
-        return on
+        return _rows_of(self.events(t, x), t)
+
+
+def _rows_of(events: Sequence[AlertEvent], t: Floats) -> Floats:
+    """1 in the rows where an alert opens."""
+    on = np.zeros(len(t))
+    opened = [datetime.fromisoformat(event.at).timestamp() for event in events if event.seq == 0]
+    on[np.minimum(np.searchsorted(t, opened), len(t) - 1)] = 1.0
+    return on
 
 
 def shipped() -> Judged:
@@ -60,7 +73,8 @@ def of_config(path: Path) -> Judged:
     return Judged(config.rules, config.limits)
 
 
-def of_kind(kind: str, params: str = "{}", levels: str = "{warning: 1.0}") -> Judged:
-    """One detector on every series. params, levels: as in a config."""
-    text = f'rules:\n  - {{name: one, match: "{{}}", detector: {kind}, params: {params}, levels: {levels}}}\n'
+def of_kind(kind: str, params: str = "{}", levels: str = "{warning: 1.0}", grouped: bool = False) -> Judged:
+    """One detector on every series, or on all together. params, levels: as in a config."""
+    of = "group_by: [], " if grouped else ""
+    text = f'rules:\n  - {{name: one, match: "{{}}", {of}detector: {kind}, params: {params}, levels: {levels}}}\n'
     return Judged(load_config(text, kind, PARAMS, LEVELS_ON).rules, Limits())

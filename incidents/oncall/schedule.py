@@ -1,6 +1,7 @@
 """A schedule's spans: turns of people in layers, a later layer over earlier ones, and overrides over all."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from incidents.oncall.clock import first_s, shown_at
@@ -25,6 +26,20 @@ def spans(schedule: Schedule, overrides: Sequence[Override], from_s: float, to_s
         found = over(found, list(_layer(layer, position, from_s, to_s)))
     own = [one for one in overrides if one.schedule == schedule.name]
     return changed(found, own, from_s, to_s)
+
+
+def turn_at(schedule: Schedule, overrides: Sequence[Override], at_s: float) -> Span | None:
+    """The whole turn of whoever is on call at that moment, also where others take parts of it; None in a gap."""
+    found = [span for span in spans(schedule, overrides, at_s, at_s + _ANY_S) if span.start_s <= at_s]
+    if not found:
+        return None
+    span = found[0]
+    if span.layer is None:
+        own = next(one for one in overrides if one.id == span.override)
+        return replace(span, start_s=own.start_s, end_s=own.end_s)
+    layer = schedule.layers[span.layer]
+    number = _turn_at(layer, at_s)
+    return replace(span, start_s=_begins_s(layer, number), end_s=_begins_s(layer, number + 1))
 
 
 def gaps(schedule: Schedule, overrides: Sequence[Override], from_s: float, to_s: float) -> list[tuple[float, float]]:

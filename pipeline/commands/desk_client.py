@@ -15,6 +15,7 @@ DeskUrl = Annotated[
     typer.Option("--desk", metavar="URL", help="The desk's address (default: desk.host and desk.port of the config)."),
 ]
 _TIMEOUT_S = 15.0
+_THERE_S = 1.0
 _SAID_CHARS_MAX = 500
 _HINTS = {401: "; put one into TIDEGAUGE_TOKEN", 403: "; ask for a token with that role"}
 
@@ -27,6 +28,17 @@ class DeskClient:
         self._url = (url or _address(config)).rstrip("/")
         token = os.environ.get("TIDEGAUGE_TOKEN")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def is_there(self) -> bool:
+        """Whether a desk answers at all; asks for a second at most."""
+        try:
+            return httpx.get(f"{self._url}/-/healthy", timeout=_THERE_S, trust_env=False).is_success
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+
+    def get_text(self, path: str, **params: Any) -> str:
+        """What isn't JSON: a page, a calendar."""
+        return self._answer("GET", path, params=params).text
 
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params=params)

@@ -34,6 +34,7 @@ _OLDEST_BROKER = (2, 1)  # zstd and the record format that all clients here writ
 _TIMEOUT_MS = 5_000
 _SKEW_S = 5.0
 _FILES_MIN = 1024
+_RECENT_S = 86_400.0  # a dead letter as young is somebody's today
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ def _examine(path: Path) -> Iterator[Finding]:
         # Nobody has said yet whether the inputs are keyed: whatever they are, it is no fault.
         config = Config.model_construct(inputs=(Input(keyed_by_series=True),), topics=where.topics)
     yield from _topics(where.bootstrap, config)
-    yield from _clocks(where.bootstrap, [source.topic for source in where.inputs])
+    topics = [source.topic for source in where.inputs]
+    yield from _clocks(where.bootstrap, topics)
+    yield from _lag(where.bootstrap, config.kafka.group, topics)
+    yield from _dead_letters(where.bootstrap, where.topics.dead_letters)
 
 
 def _codecs() -> Iterator[Finding]:
@@ -187,6 +191,57 @@ def _newest_s(client: KafkaConsumer, topic: str) -> float | None:
             waited_for.discard(tp)
             newest_ms = max([newest_ms, *(record.timestamp for record in records)])
     return newest_ms / 1000 if newest_ms >= 0 else None
+
+
+def _lag(bootstrap: str, group: str, topics: list[str]) -> Iterator[Finding]:
+    """How far the workers are behind, by what they committed: up to a snapshot's interval behind what is applied."""
+    try:
+        with closing(consumer(bootstrap, group)) as client:
+            for topic in topics:
+                if not client.partitions_for_topic(topic):
+                    continue
+                tps = assign_whole(client, topic, "now")
+                starts, ends = client.beginning_offsets(tps), client.end_offsets(tps)
+                committed = {tp: client.committed(tp) for tp in tps}
+                untouched = sum(committed[tp] is None and ends[tp] > starts[tp] for tp in tps)
+                behind = sum(ends[tp] - max(starts[tp], committed[tp] or 0) for tp in tps)
+                yield _lag_of(topic, group, behind, untouched)
+    except KafkaError as error:
+        yield Finding("lag", "warn", f"could not be read: {words_of(error)}", "try again")
+
+
+def _lag_of(topic: str, group: str, records: int, untouched: int) -> Finding:
+    what = f"lag of {topic}"
+    if untouched:
+        mend = "is a worker running? as many as there are partitions may share the work"
+        return Finding(what, "warn", f"group {group} has committed nothing on {untouched} of its partitions", mend)
+    return Finding(what, "ok", f"group {group} has committed all but {records:,} records")
+
+
+def _dead_letters(bootstrap: str, topic: str) -> Iterator[Finding]:
+    """Of all that are kept."""
+    try:
+        with closing(consumer(bootstrap)) as client:
+            if not client.partitions_for_topic(topic):
+                return
+            tps = assign_whole(client, topic, "now")
+            starts, ends = client.beginning_offsets(tps), client.end_offsets(tps)
+            count = sum(ends[tp] - starts[tp] for tp in tps)
+            newest_s = _newest_s(client, topic) if count else None
+    except KafkaError as error:
+        yield Finding("dead letters", "warn", f"could not be counted: {words_of(error)}", "try again")
+        return
+    if newest_s is None:
+        yield Finding("dead letters", "ok", "none")
+        return
+    age_s = max(0.0, time.time() - newest_s)
+    seen = f"{count:,} events could not be read, the newest {format_duration(float(round(age_s)))} ago"
+    yield Finding(
+        "dead letters",
+        "warn" if age_s < _RECENT_S else "ok",
+        seen,
+        "`tidegauge dead-letters list` says which and why" if age_s < _RECENT_S else "",
+    )
 
 
 def _means_to_start() -> Iterator[Finding]:

@@ -2,27 +2,26 @@
 
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+from pydantic import BaseModel
 
-from pipeline.commands.clients import Bootstrap, Sender, assign_whole, consumer, place, read_to_end, told
-from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, logged_in, out
+from pipeline.commands.clients import Bootstrap, assign_whole, consumer, place, read_to_end, told
+from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, ConfigPath, err, fail, load, load_desk, out
 from pipeline.commands.rendering import plain
-from pipeline.control_reader import PARTITION
-from pipeline.feedback import NotFound, alert_called, control_about, rule_for, series_named, undoing
+from pipeline.commands.saying import Said, give, load_controls, moment, says
+from pipeline.feedback import NotFound, alert_called, control_about, refusal, rule_for, series_named, undoing
 from schemas.alert import AlertEvent, decode_alert, rfc3339
 from schemas.control import Control, ControlError, ForeignKind, Verdict, decode_control, encode_control
 from schemas.formats.times import rfc3339_s
 
 app = typer.Typer(
-    help="What you say to an alert teaches the rule about that one series, and nothing else.\n\n"
+    help="What you say to an alert teaches the rule about that one series or group, and nothing else.\n\n"
     "noise: no alert was due; the series' bar rises. normal: this is how it is now; it is learned anew. "
     "missed: an alert was due, or due earlier; the bar falls. undo takes any of them back.\n\n"
     "It counts from an event time on (now, or --from), is kept in the topic tidegauge-control, survives restarts, and "
@@ -34,16 +33,6 @@ app = typer.Typer(
 AlertId = Annotated[
     str, typer.Argument(metavar="ALERT_ID", help="The alert event's id, its beginning, or the alert's fingerprint.")
 ]
-Note = Annotated[str, typer.Option("-m", "--note", help="Why, for others.")]
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="Event time from which it counts, RFC 3339 (default: now)."),
-]
-By = Annotated[str | None, typer.Option(help="Who says so (default: who is logged in).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the record, and send nothing.")]
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Append the record to this file instead of sending it.")
-]
 AlertsFile = Annotated[
     Path | None,
     typer.Option("--alerts", help="Look for the alert in this file, as `replay -o` writes it, instead of in Kafka."),
@@ -51,137 +40,96 @@ AlertsFile = Annotated[
 ControlFile = Annotated[
     Path | None, typer.Option("--control", help="Look in this file instead of in the control topic.")
 ]
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What all the commands take."""
-
-    config: Path
-    bootstrap: str | None
-    note: str
-    from_: str | None
-    by: str | None
-    dry_run: bool
-    output: Path | None
-
-    def holds_from_s(self, default_s: float | None = None) -> float:
-        return _moment("--from", self.from_) if self.from_ else default_s if default_s is not None else time.time()
-
-    @property
-    def author(self) -> str:
-        return self.by or logged_in()
+Detectors = list[tuple[str, BaseModel | None]]  # kind and, where a config says them, settings
 
 
 @app.command()
-def noise(
-    alert: AlertId,
-    note: Note = "",
-    from_: From = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    output: Output = None,
-    alerts: AlertsFile = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    bootstrap: Bootstrap = None,
-) -> None:
+@says
+def noise(alert: AlertId, said: Said, alerts: AlertsFile = None) -> None:
     """Say that no alert was due: the series' bar rises, so that the same again doesn't alert."""
-    _about_alert("noise", alert, alerts, _Said(config, bootstrap, note, from_, by, dry_run, output))
+    _about_alert("noise", alert, alerts, said)
 
 
 @app.command()
-def normal(
-    alert: AlertId,
-    note: Note = "",
-    from_: From = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    output: Output = None,
-    alerts: AlertsFile = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    bootstrap: Bootstrap = None,
-) -> None:
+@says
+def normal(alert: AlertId, said: Said, alerts: AlertsFile = None) -> None:
     """Say that this is how the series is from now on: what is expected of it is learned anew."""
-    _about_alert("normal", alert, alerts, _Said(config, bootstrap, note, from_, by, dry_run, output))
+    _about_alert("normal", alert, alerts, said)
 
 
 @app.command()
+@says
 def missed(
+    said: Said,
     alert: Annotated[
         str | None, typer.Argument(metavar="[ALERT_ID]", help="An alert that came too late or too mild.")
     ] = None,
     series: Annotated[
         str | None,
-        typer.Option(help="The series of a fault for which there was no alert, such as 'cpu_usage{host=\"web-1\"}'."),
+        typer.Option(
+            help="The series of a fault for which there was no alert, such as 'cpu_usage{host=\"web-1\"}'; of a rule "
+            "with group_by the rule's name and the group's labels."
+        ),
     ] = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When that fault was, RFC 3339.")] = None,
     rule: Annotated[
         str | None, typer.Option(help="The rule that should have told (not needed where one rule watches the series).")
     ] = None,
-    note: Note = "",
-    from_: From = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    output: Output = None,
     alerts: AlertsFile = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    bootstrap: Bootstrap = None,
 ) -> None:
     """Say that an alert was due: the series' bar falls. A fault without an alert is named by --series and --at."""
-    said = _Said(config, bootstrap, note, from_, by, dry_run, output)
     if alert is not None and series is None and at is None and rule is None:
         _about_alert("missed", alert, alerts, said)
         return
     if alert is not None or series is None or at is None:
         fail("feedback: name either an alert's id, or a fault that had none: --series SERIES --at TIME", WRONG_USE)
-    at_s = _moment("--at", at)
+    at_s = moment("--at", at)
     try:
         named = series_named(series)
     except ValueError as error:
         fail(f"feedback: --series: {error}", WRONG_USE)
     try:
-        chosen = rule_for(named, load(config).rules, rule)
+        chosen = rule_for(named, load(said.config).rules, rule)
     except NotFound as error:
         fail(f"feedback: {error}", PROBLEMS)
-    _give(
+    _unless_refused("missed", chosen.name, [(spec.kind, spec.params) for spec in chosen.detectors])
+    give(
         Control(
             id=_new_id(),
             verdict="missed",
-            rule=chosen,
+            rule=chosen.name,
             metric=named.metric,
             labels=dict(named.labels),
             at=rfc3339(at_s),
-            holds_from=rfc3339(said.holds_from_s()),
+            holds_from=rfc3339(said.holds_from_s(at_s if said.output is not None else None)),
             by=said.author,
-            note=note,
+            note=said.note,
         ),
         said,
     )
 
 
 @app.command()
+@says
 def undo(
     id_: Annotated[str, typer.Argument(metavar="ID", help="Of the verdict, or its beginning: `feedback list`.")],
-    note: Note = "",
-    from_: From = None,
-    by: By = None,
-    dry_run: DryRun = False,
-    output: Output = None,
+    said: Said,
     control: ControlFile = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    bootstrap: Bootstrap = None,
 ) -> None:
-    """Take a verdict back: the series is judged as if it had not been said, from now on or from --from."""
-    said = _Said(config, bootstrap, note, from_, by, dry_run, output)
-    known = _known(said, control)
+    """Take a verdict back: the series is judged as if it had not been said, from now on or from --from.
+
+    It changes what is expected and the bar, as the verdict did; an alert that the verdict ended doesn't open again by
+    that alone, but where a value scores anew.
+    """
+    known = _known(said.config, said.bootstrap, control)
     found = [one for one in known if one.id.startswith(id_)]
     if len(found) != 1:
         fail(
             f"feedback: {len(found)} verdicts begin with {plain(id_)!r}; `tidegauge feedback list` shows them", PROBLEMS
         )
-    default_s = found[0].holds_from_s if control is not None else None
+    past_s = found[0].holds_from_s if control is not None or said.output is not None else None
     try:
-        _give(undoing(found[0], _new_id(), known, said.holds_from_s(default_s), said.author, note), said)
+        give(undoing(found[0], _new_id(), known, said.holds_from_s(past_s), said.author, said.note), said)
     except NotFound as error:
         fail(f"feedback: {error}", PROBLEMS)
 
@@ -194,7 +142,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as they are, one a line.")] = False,
 ) -> None:
     """Show what was said, oldest first, and what of it was taken back. --json is what `replay --control` reads."""
-    known = _known(_Said(config, bootstrap, "", None, None, False, None), control)
+    known = _known(config, bootstrap, control)
     if as_json:
         for one in known:
             typer.echo(encode_control(one).decode())
@@ -211,20 +159,36 @@ def list_(
         out().print("nobody has said anything yet; `tidegauge feedback noise ALERT_ID` does")
 
 
-def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: _Said) -> None:
+def _about_alert(verdict: Verdict, alert: str, file: Path | None, said: Said) -> None:
     if not re.fullmatch("[0-9a-f]{4,32}", alert):
         fail(f"feedback: {plain(alert)!r} is no id of an alert: 32 hex digits, or the first few of them", WRONG_USE)
     try:
         event = _find(alert, file, said)
         # In a file all is past: there it counts from the alert's newest transition on.
-        holds_from_s = said.holds_from_s(rfc3339_s(event.at) if file is not None else None)
-        control = control_about(event, verdict, _new_id(), holds_from_s, said.author, said.note)
+        in_file = file is not None or said.output is not None
+        holds_from_s = said.holds_from_s(rfc3339_s(event.at) if in_file else None)
+        detectors = _detectors_of(event, said)
+        control = control_about(event, verdict, _new_id(), holds_from_s, said.author, said.note, detectors)
     except NotFound as error:
         fail(f"feedback: {plain(str(error))}", PROBLEMS)
-    _give(control, said)
+    give(control, said)
 
 
-def _find(text: str, file: Path | None, said: _Said) -> AlertEvent:
+def _detectors_of(event: AlertEvent, said: Said) -> Detectors:
+    """Of the detectors that a verdict on this alert goes to: the rule's; where no config has it, the alert's own."""
+    has_config = said.config != DEFAULT_CONFIG or said.config.exists()
+    rules = load_desk(said.config).rules if has_config else ()
+    specs = [spec for rule in rules if rule.name == event.rule for spec in rule.detectors]
+    return [(spec.kind, spec.params) for spec in specs] or [(event.detector, None)]
+
+
+def _unless_refused(verdict: Verdict, rule: str, detectors: Detectors) -> None:
+    """What a worker would only count as refused is said before it is sent."""
+    if reason := refusal(verdict, detectors):
+        fail(f"feedback: rule {plain(rule)}: {reason}", PROBLEMS)
+
+
+def _find(text: str, file: Path | None, said: Said) -> AlertEvent:
     if file is not None:
         event = alert_called(text, _alerts_of(file))
         if event is None:
@@ -261,35 +225,10 @@ def _decoded(values: Iterator[bytes | None]) -> Iterator[AlertEvent]:
             err().print("feedback: a record that is no alert event is passed over")
 
 
-def read_controls(file: Path) -> list[Control]:
-    """Of a file with a record a line. Raises OSError; ControlError with the line."""
-    found = []
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
-        if line.strip():
-            try:
-                found.append(decode_control(line))
-            except ControlError as error:
-                raise ControlError(f"{file}:{number}: {error}") from None
-            except ForeignKind as other:
-                err().print(
-                    f"{file}:{number}: passed over, of a kind that this program doesn't know: {plain(str(other))}"
-                )
-    return found
-
-
-def load_controls(command: str, file: Path) -> list[Control]:
-    try:
-        return read_controls(file)
-    except ControlError as error:
-        fail(f"{command}: {error}", WRONG_USE)
-    except OSError as error:
-        fail(f"{command}: {file}: {error.strerror or error}", WRONG_USE)
-
-
-def _known(said: _Said, file: Path | None) -> list[Control]:
+def _known(config: Path, bootstrap: str | None, file: Path | None) -> list[Control]:
     if file is not None:
         return load_controls("feedback", file)
-    where = place(said.config, said.bootstrap)
+    where = place(config, bootstrap)
     found: dict[str, Control] = {}
     with told("feedback", where.bootstrap), closing(consumer(where.bootstrap)) as client:
         for record in read_to_end(client, assign_whole(client, where.topics.control, "beginning")):
@@ -301,38 +240,5 @@ def _known(said: _Said, file: Path | None) -> list[Control]:
     return list(found.values())
 
 
-def _give(control: Control, said: _Said) -> None:
-    record = encode_control(control)
-    try:
-        decode_control(record)  # what a worker would refuse is never sent
-    except ControlError as error:
-        fail(f"feedback: {error}", WRONG_USE)
-    if said.dry_run:
-        typer.echo(record.decode())
-        return
-    what = f"undo of {control.undo}" if isinstance(control.undo, str) else control.verdict
-    words = f"{control.id}  {what}: {control.rule} on {control.series}, from {control.holds_from} on"
-    if said.output is not None:
-        try:
-            with said.output.open("ab") as file:
-                file.write(record + b"\n")
-        except OSError as error:
-            fail(f"feedback: {said.output}: {error.strerror or error}", WRONG_USE)
-        out().print(plain(f"{words}; try it: tidegauge replay --control {said.output} INPUT"))
-        return
-    where = place(said.config, said.bootstrap)
-    with told("feedback", where.bootstrap), closing(Sender(where.bootstrap, where.topics.control)) as sender:
-        sender.send(record, control.id.encode(), partition=PARTITION)
-        sender.flush()
-    out().print(plain(f"{words}; `tidegauge feedback undo {control.id}` takes it back"))
-
-
 def _new_id() -> str:
     return secrets.token_hex(8)
-
-
-def _moment(option: str, text: str) -> float:
-    try:
-        return rfc3339_s(text)
-    except ValueError:
-        fail(f"feedback: {option} {text!r} is no RFC 3339 time; write for example 2026-11-23T03:00:00Z", WRONG_USE)

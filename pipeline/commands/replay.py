@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, err, fail, load, out
-from pipeline.commands.feedback import load_controls
 from pipeline.commands.rendering import render
+from pipeline.commands.saying import load_controls
 from pipeline.replay import Replay, Report
 from pipeline.topic_range import TopicRange
 from pipeline.topics import TopicsError

@@ -10,7 +10,7 @@ import typer
 from detectors import PARAMS
 from pipeline.config import notifiers
 from schemas.config import config_schema
-from schemas.export import alert_schema, dead_letter_schema, incident_schema, metric_schema
+from schemas.export import alert_schema, control_schema, dead_letter_schema, incident_schema, metric_schema
 
 
 class Name(StrEnum):
@@ -19,6 +19,7 @@ class Name(StrEnum):
     incident = "incident"
     config = "config"
     dead_letter = "dead-letter"
+    control = "control"
 
 
 _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
@@ -27,6 +28,7 @@ _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
     Name.incident: incident_schema,
     Name.config: lambda: config_schema(PARAMS, notifiers()),
     Name.dead_letter: dead_letter_schema,
+    Name.control: control_schema,
 }
 
 

@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import logs
 from pipeline.desk import duties, outbox
+from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.load import LoadFeed, Loads
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
@@ -67,6 +69,9 @@ class DeskProcess:
         self._publisher = Publisher(
             db, self._senders.kafka, config.topics.incidents, f"tidegauge/{config.kafka.group}", now
         )
+        self._loads = Loads()
+        self._load_feed = LoadFeed(config.kafka.bootstrap, config.topics.load, self._loads, now)
+        self._is_load_told = bool(config.desk.response.automation.watched)
         self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
@@ -79,6 +84,8 @@ class DeskProcess:
         server, listening = self._server(), _listen(self._desk.server.host, self._desk.server.port)
         await asyncio.to_thread(self._prepare)
         self._feed.start()
+        if self._is_load_told:
+            self._load_feed.start()
         parts = {
             "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
@@ -95,6 +102,7 @@ class DeskProcess:
         failed = [name for name, task in parts.items() if task.done()]
         self._ending.set()
         self._feed.stop()
+        self._load_feed.stop()
         self._courier.stop()
         server.should_exit = True
         parts["incidents"].cancel()  # what it hasn't published waits in the database
@@ -105,6 +113,8 @@ class DeskProcess:
             if isinstance(outcome, Exception):
                 log.error("a part of the desk failed", part=name, exc_info=outcome)
         await asyncio.to_thread(self._feed.join, 3.0)
+        if self._is_load_told:
+            await asyncio.to_thread(self._load_feed.join, 3.0)
         await self._senders.aclose()
         log.info("desk ends", because=f"of {', '.join(failed)}" if failed else "it was asked to")
         return 1 if failed else 0
@@ -150,6 +160,7 @@ class DeskProcess:
             feed=self._feed,
             meters=self._meters,
             publisher=self._publisher,
+            advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

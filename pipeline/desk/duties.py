@@ -9,6 +9,7 @@ from alerting.alert import Alert
 from alerting.noise import silences as rules
 from alerting.noise.silences import Reminder
 from pipeline.desk import alerts, flaps, intake, keep, rounds, silences
+from pipeline.desk.automation import seeking
 from pipeline.desk.database import Database, passes
 from pipeline.desk.external import External
 from pipeline.desk.incidents import look
@@ -20,7 +21,9 @@ REMINDER = "TidegaugeSilenceEnds"
 
 def step(db: Database, desk: Desk, now_s: float) -> int:
     """For every second: groups and incidents whose time has come. Returns how many were looked at."""
-    return _look_at_groups(db, desk, now_s) + look.step(db, desk, now_s)
+    looked = _look_at_groups(db, desk, now_s)
+    seeking.seek(db, desk, now_s)
+    return looked + look.step(db, desk, now_s)
 
 
 def _look_at_groups(db: Database, desk: Desk, now_s: float) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from alerting.budget import BUDGET
 from alerting.lifecycle import CELL, OLD_CELL, State
+from detectors.absent import Absent
 from pipeline.gathering import CELL as MEMBER
 from pipeline.gathering import OPEN
 from pipeline.points import KEPT
@@ -50,7 +51,7 @@ def _check_rule(saved: SavedShard, i: int, rule: SavedRule) -> None:
     series_of = _array(saved, f"rule{i}.series_of", _I8, (None,))
     if ((series_of < 0) | (series_of >= len(saved.series))).any() or len(np.unique(series_of)) < len(series_of):
         raise SnapshotInvalid(f"rule {rule.name[:200]!r} has rows of series that are not there, or two of one")
-    if rule.group_by is not None:
+    if rule.group_by is not None and all(one.kind != Absent.kind for one in rule.detectors):
         groups = len(series_of)
         _array(saved, f"rule{i}.open", OPEN, (groups,))
         _array(saved, f"rule{i}.gathered", MEMBER, (groups, None))

@@ -8,11 +8,12 @@ from schemas.config.json_schema import config_schema
 from schemas.config.loader import load_config
 from schemas.config.machine import Machine
 from schemas.config.models import Config, Input, Kafka, Limits, Snapshots, Topics
-from schemas.config.rules import DetectorSpec, Level, Rule
+from schemas.config.rules import PLACE_LABELS, DetectorSpec, Level, Rule
 from schemas.config.section import Section
 from schemas.config.values import Duration, SecretText, WebAddress
 
 __all__ = [
+    "PLACE_LABELS",
     "Config",
     "ConfigError",
     "ConfigErrors",

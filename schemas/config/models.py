@@ -57,6 +57,9 @@ class Topics(Section):
     workers: Topic = Field(
         default="tidegauge-workers", description="Every worker's sign of life, its address and partitions."
     )
+    load: Topic = Field(
+        default="tidegauge-load", description="Newest points of series that are scaled or healed by; compacted."
+    )
     control: Topic = Field(
         default="tidegauge-control", description="What people tell the workers (feedback); kept for ever."
     )

@@ -129,7 +129,8 @@ def _kind(schema: object) -> str:
     if "const" in schema:
         return f"`{schema['const']}`"
     if "anyOf" in schema:
-        return "border, score or keys"
+        kinds = {option.get("type") for option in _list(schema["anyOf"]) if isinstance(option, dict)}
+        return "text or list" if kinds == {"string", "array"} else "border, score or keys"
     if "$ref" in schema or schema.get("type") == "object":
         return "keys"
     names = {"array": "list", "boolean": "`true`, `false`", "integer": "whole number", "string": "text"}

@@ -15,7 +15,7 @@ from schemas.config.borders import common_value, opposite, same_direction, withi
 from schemas.config.errors import Path, shown, suggestion
 from schemas.config.models import FileLevel, FileLevels, FileRule, Limits
 from schemas.config.presets import PRESETS
-from schemas.config.rules import DetectorSpec, Level, Rule, hash_of
+from schemas.config.rules import PLACE_LABELS, DetectorSpec, Level, Rule, hash_of
 from schemas.config.values import border_of
 from schemas.config.words import keys_at, plain_words, without_alternatives
 from schemas.duration import format_duration
@@ -27,6 +27,12 @@ CLEAR_DEVIATION = 3.0  # robust sigmas within which a scored alert clears, unles
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _RESERVED = ("alertname", "metric", "__name__")
 _TEXT_CHARS_MAX = 4_096
+
+
+def _of_groups(params: BaseModel | type[BaseModel]) -> bool | None:
+    """Whether a detector with these settings needs `group_by`; None: it takes both."""
+    needs: bool | None = getattr(params, "of_groups", False)
+    return needs
 
 
 def with_preset(rule: FileRule) -> FileRule:
@@ -133,20 +139,27 @@ class Resolver:
 
     def _grouping(self, rule: FileRule, specs: list[tuple[str, BaseModel, list[Border]]], at: Path) -> None:
         """A rule is of series or of groups, and so are all its detectors."""
-        for kind, params, _ in specs:
-            of_groups = bool(getattr(params, "of_groups", False))
-            if of_groups and rule.group_by is None and not self._broken((*at, "group_by")):
+        for kind, params, _ in specs if not self._broken((*at, "group_by")) else ():
+            needs = _of_groups(params)
+            if needs and rule.group_by is None:
                 message = f"missing; {kind} judges several series together: name the labels they share, as [host]"
                 self._report((*at, "group_by"), message)
-            elif not of_groups and rule.group_by is not None and not self._broken((*at, "group_by")):
-                grouped = ", ".join(sorted(k for k, p in self._params_of.items() if getattr(p, "of_groups", False)))
+            elif needs is False and rule.group_by is not None:
+                grouped = ", ".join(sorted(k for k, p in self._params_of.items() if _of_groups(p) is not False))
                 message = f"{kind} judges each series for itself; leave it out, or use one of {grouped}"
                 self._report((*at, "group_by"), message)
+            elif rule.group_by is not None and (reason := getattr(params, "not_of_groups", "")):
+                self._report((*at, "group_by"), f"{reason}; leave it out, and each series is judged for itself")
+        silence = [kind for kind, _, _ in specs if self._opens_on[kind] == "silence"]
+        if silence and rule.group_by is not None and "align_s" in rule.model_fields_set:
+            self._report((*at, "align"), f"{silence[0]} takes no rows of members; leave it out")
         for k, name in enumerate(rule.group_by or ()):
             if not _LABEL.match(name):
                 self._report((*at, "group_by", k), f"{shown(name)} is not the name of a label")
             elif name in (rule.group_by or ())[:k]:
                 self._report((*at, "group_by", k), f"{shown(name)} is there twice")
+            elif name in PLACE_LABELS and silence:
+                self._report((*at, "group_by", k), f"{shown(name)} is set by Tidegauge itself where there are several")
 
     def _written_levels(self, rule: FileRule, at: Path) -> list[tuple[LevelName, FileLevel, Path]]:
         levels_at = (*at, "levels")
@@ -238,10 +251,7 @@ class Resolver:
         try:
             return border_of(text)
         except ValueError as error:
-            number = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*", text)
-            self._report(
-                at, f'a border needs a direction, got {shown(text)}; write "> {number[1]}"' if number else str(error)
-            )
+            self._report(at, str(error))
             return None
 
     def _clears(

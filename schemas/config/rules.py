@@ -10,6 +10,10 @@ from pydantic import BaseModel
 from schemas.levels import Border, LevelName
 from schemas.selector import Selector
 
+PLACE_LABELS = ("kafka_topic", "kafka_partition")
+"""Tell alerts about the silence of one partition from those of others: sets of series carry them where there are
+several topics or partitions."""
+
 
 @dataclass(frozen=True)
 class DetectorSpec:

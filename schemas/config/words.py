@@ -56,7 +56,8 @@ def plain_words(error: ErrorDetails, seen: object, siblings: tuple[str, ...]) ->
     if kind == "assertion_error":
         return f"{context['error']}, got {shown(seen)}"
     if kind == "alternatives":
-        return f"must be one of: {error['msg']}; got {shown(seen)}"
+        hint = "; leave it out where it shall be on" if seen is True else ""
+        return f"must be one of: {error['msg']}; got {shown(seen)}{hint}"
     if kind in _MUST_BE:
         hint = ""
         if kind == "string_type" and isinstance(seen, bool | int | float):
@@ -72,37 +73,43 @@ def plain_words(error: ErrorDetails, seen: object, siblings: tuple[str, ...]) ->
 
 
 def without_alternatives(errors: list[ErrorDetails], data: object) -> list[ErrorDetails]:
-    """One error where a value fits none of several types: pydantic gives one for each, the type's name in `loc`."""
+    """One error where a value fits none of several types: pydantic gives one for each, the type's name in `loc`. None
+    about what holds other errors: it fits a type but for those, or would without them."""
     kept: dict[Path, ErrorDetails] = {}
     for error in errors:
-        path: Path = error["loc"]
-        if error["type"] != "missing":
-            path = path[: _depth(data, path)]
+        path = _in_file(data, error["loc"], adds=error["type"] == "missing")
         first = kept.get(path)
-        if first and first["type"] in _MUST_BE and error["type"] in _MUST_BE:
-            kept[path] = {
-                **first,
-                "type": "alternatives",
-                "msg": f"{_MUST_BE[first['type']]}, {_MUST_BE[error['type']]}",
-            }
-        elif first and first["type"] == "alternatives" and error["type"] in _MUST_BE:
-            kept[path] = {**first, "msg": f"{first['msg']}, {_MUST_BE[error['type']]}"}
+        if first and (first["type"] in _MUST_BE or first["type"] == "alternatives") and (word := _alternative(error)):
+            before = first["msg"] if first["type"] == "alternatives" else _MUST_BE[first["type"]]
+            kept[path] = {**first, "type": "alternatives", "msg": f"{before}, {word}"}
         elif not first:
             kept[path] = {**error, "loc": path}
-    return list(kept.values())
+    deeper = {path[:depth] for path in kept for depth in range(len(path))}
+    return [error for path, error in kept.items() if path not in deeper]
 
 
-def _depth(data: Any, path: Path) -> int:
-    """How many parts of `path` are in `data`."""
+def _alternative(error: ErrorDetails) -> str:
+    """What another type would have taken; empty where the error is no matter of type."""
+    if error["type"] == "literal_error":
+        expected = str(error.get("ctx", {})["expected"])
+        return {"True": "true", "False": "false"}.get(expected, expected)
+    return _MUST_BE.get(error["type"], "")
+
+
+def _in_file(data: Any, path: Path, adds: bool) -> Path:
+    """The parts of `path` that are in `data`, the others being names of types. adds: the last is a key that is not."""
+    found: list[str | int] = []
     for depth, part in enumerate(path):
         if isinstance(part, int) and isinstance(data, list):
             is_there = part < len(data)
         else:
             is_there = isinstance(data, dict) and part in data
-        if not is_there:
-            return depth
-        data = data[part]
-    return len(path)
+        if is_there:
+            found.append(part)
+            data = data[part]
+        elif adds and depth == len(path) - 1:
+            found.append(part)
+    return tuple(found)
 
 
 def _choice(seen: object, expected: str) -> str:

@@ -105,6 +105,16 @@ def test_doctor_finds_what_is_wrong_and_says_what_would_do(config: Path, kafka: 
     findings = {one["what"]: one for one in json.loads(tidegauge("doctor", "-c", config, "--json"))}
     assert findings["broker"]["state"] == findings[f"topic {topic_name}"]["state"] == "ok"
     assert findings[f"topic {topic_name}.s"]["state"] == "warn"
+    assert findings[f"lag of {topic_name}"]["state"] == "ok"
+    assert "dead letters" not in findings
+    records(kafka, topic_name, [b"nonsense"])
+    create_topic(kafka, f"{topic_name}.d", 1)
+    letter = letters(b"nonsense")[0].letter
+    assert letter is not None
+    records(kafka, f"{topic_name}.d", [encode_dead_letter(letter)])
+    findings = {one["what"]: one for one in json.loads(tidegauge("doctor", "-c", config, "--json"))}
+    assert findings[f"lag of {topic_name}"]["state"] == findings["dead letters"]["state"] == "warn"
+    assert "1 events could not be read" in findings["dead letters"]["seen"]
     config.write_text(config.read_text().replace("keyed_by_series: true", "keyed_by_series: false"))
     create_topic(kafka, f"{topic_name}.s", 1)
     findings = {one["what"]: one for one in json.loads(tidegauge("doctor", "-c", config, "--json", exit_code=1))}

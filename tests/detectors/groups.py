@@ -16,6 +16,11 @@ from tests.detectors.streams import BORDERS, START_S
 
 QUICK: dict[str, dict[str, Any]] = {
     "multivariate": {"warm_up": 160},
+    "river": {
+        "model": "HalfSpaceTrees",
+        "args": {"n_trees": 3, "height": 4, "window_size": 40},
+        "warm_up": 100,
+    },
     "burn_rate": {"bad": "m0", "total": "m1", "min_events": 5},
 }
 

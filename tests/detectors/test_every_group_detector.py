@@ -129,5 +129,7 @@ def test_a_detector_takes_only_its_own_settings(kind: str) -> None:
         GROUP_KINDS[kind](Other(), (Border.parse(">= 1"),))
 
 
-def test_no_name_is_of_two_kinds() -> None:
-    assert not set(GROUP_KINDS) & set(KINDS)
+def test_a_name_of_two_kinds_has_one_set_of_settings() -> None:
+    for kind in set(GROUP_KINDS) & set(KINDS):
+        assert GROUP_KINDS[kind].Params is KINDS[kind].Params
+        assert PARAMS[kind].of_groups is None

@@ -102,7 +102,7 @@ def test_cuts_change_no_bit_where_the_limit_is_near(events: Events, cuts: list[i
 
 @pytest.mark.parametrize("limit", ["inside 1..2", "outside 10..90", "90", "> x"])
 def test_a_limit_has_one_side(limit: str) -> None:
-    with pytest.raises(ValidationError, match="write for example"):
+    with pytest.raises(ValidationError, match="write"):
         Params(limit=limit)
 
 

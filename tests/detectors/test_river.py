@@ -10,7 +10,7 @@ from river import anomaly, drift
 
 from detectors import river_state
 from detectors.base import Floats
-from detectors.river_model import PROBABILITY, SCALE_SIGMAS, Params, River, _surprise, judge_features, models
+from detectors.river_model import PROBABILITY, SCALE_SIGMAS, Params, River, judge_features, models, surprise_of
 from schemas.levels import Border
 from tests.detectors.streams import judge, make, one_row, openings, run
 
@@ -151,7 +151,7 @@ def test_a_wrong_model_is_refused_when_the_config_is_read(settings: dict[str, An
 
 
 def test_a_probability_near_one_keeps_its_distance_from_the_next() -> None:
-    odd, odder, sure = (_surprise(p, PROBABILITY, 0.0) for p in (0.99, 0.9999, 1.0))
+    odd, odder, sure = (surprise_of(p, PROBABILITY, 0.0) for p in (0.99, 0.9999, 1.0))
     assert odder == pytest.approx(2 * odd)
     assert odder < sure < 40.0
 

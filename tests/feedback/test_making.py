@@ -58,7 +58,7 @@ def test_a_series_is_named_in_full(text: str, sentence: str) -> None:
 def test_a_rule_need_not_be_named_where_one_alone_watches() -> None:
     rules = config(CONFIG).rules
     series = Series.of("m", {})
-    assert rule_for(series, rules[:1], None) == rule_for(series, rules, "bar") == "bar"
+    assert rule_for(series, rules[:1], None) == rule_for(series, rules, "bar") == rules[0]
     with pytest.raises(NotFound, match="2 rules watch m: name one, --rule; rules that do: bar, fixed"):
         rule_for(series, rules, None)
     with pytest.raises(NotFound, match="rule gone doesn't watch m"):
@@ -74,9 +74,17 @@ rules:
 def test_a_rule_of_groups_watches_no_series_by_itself() -> None:
     rules = [*config(GROUP).rules, *config(CONFIG).rules[:1]]
     series = Series.of("m", {"host": "a"})
-    assert rule_for(series, rules, None) == "bar"
+    assert rule_for(series, rules, None).name == "bar"
     with pytest.raises(NotFound, match="rule together doesn't watch"):
         rule_for(series, rules, "together")
+
+
+def test_a_group_is_named_by_its_rule_and_its_labels() -> None:
+    rules = config(GROUP).rules
+    assert rule_for(Series.of("together", {"host": "a"}), rules, None) == rules[0]
+    for labels in ({}, {"host": "a", "rack": "r"}, {"rack": "r"}):
+        with pytest.raises(NotFound, match=r"as in slow\{host="):
+            rule_for(Series.of("together", labels), rules, None)
 
 
 def test_a_verdict_is_taken_back_once_and_not_before_it_holds() -> None:
@@ -151,13 +159,49 @@ def test_a_missed_fault_is_named_by_series_and_time(folder: Path) -> None:
     assert opened(replayed("--control", "control.ndjson")) == [30.0, 50.0, 70.0, 90.0]
 
 
-@pytest.mark.parametrize("verdict", ["noise", "normal", "missed"])
-def test_a_verdict_on_the_alert_of_a_group_is_refused(folder: Path, verdict: str) -> None:
-    event = msgspec.structs.replace(replayed()[0], detector="multivariate")
+NOBODY_SAID = "learns nothing from what people say"
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "reason"),
+    [
+        ("burn_rate", "noise", f"{NOBODY_SAID}; its objective is an agreement with people: change params.objective"),
+        ("threshold", "missed", f"{NOBODY_SAID}; you wrote its borders yourself"),
+        ("absent", "normal", f"{NOBODY_SAID}; only a person knows which silence matters: change params.after"),
+        ("trend", "noise", f"{NOBODY_SAID}; change its settings under params"),
+        ("gap", "normal", 'gap learns nothing from "normal"; it takes missed, noise'),
+    ],
+)
+def test_what_a_worker_would_refuse_is_refused_before_it_is_sent(
+    folder: Path, kind: str, verdict: str, reason: str
+) -> None:
+    event = msgspec.structs.replace(replayed()[0], detector=kind)
     Path("alerts.ndjson").write_bytes(encode_alert(event) + b"\n")
+    Path("tidegauge.yaml").write_text("rules: [{name: other, match: '{}', detector: default}]")
     said = ("feedback", verdict, event.id, "--alerts", "alerts.ndjson", "-o", "control.ndjson")
-    assert "learns nothing from verdicts yet" in tidegauge(*said, exit_code=1)
+    assert f"rule {event.rule}: {kind if kind != 'gap' else ''}" in (shown := tidegauge(*said, exit_code=1))
+    assert reason in shown.replace("\n", " ")
     assert not Path("control.ndjson").exists()
+
+
+def test_a_verdict_that_one_detector_of_the_rule_heeds_is_sent(folder: Path) -> None:
+    """The alert's newest level may come from one that learns nothing."""
+    event = msgspec.structs.replace(replayed()[0], detector="threshold")
+    Path("alerts.ndjson").write_bytes(encode_alert(event) + b"\n")
+    assert "noise: bar on m" in tidegauge("feedback", "noise", event.id, "--alerts", "alerts.ndjson", "-o", "c.ndjson")
+
+
+def test_a_fault_that_a_rule_without_learning_missed_is_refused_by_its_name(folder: Path) -> None:
+    missed = ("feedback", "missed", "--series", 'm{host="a"}', "--at", "2026-11-23T05:33:30Z", "--rule", "fixed")
+    assert "rule fixed: threshold learns nothing" in tidegauge(*missed, "-o", "c.ndjson", exit_code=1)
+
+
+def test_what_is_said_into_a_file_counts_from_the_time_of_what_is_judged(folder: Path) -> None:
+    missed = ("feedback", "missed", "--series", 'm{host="a"}', "--at", "2026-11-23T05:33:30Z", "--rule", "bar")
+    tidegauge(*missed, "-o", "c.ndjson", "-m", "a leak")
+    (made,) = [decode_control(line) for line in Path("c.ndjson").read_bytes().splitlines()]
+    assert made.holds_from == made.at == "2026-11-23T05:33:30.000Z"
+    assert "a leak" in tidegauge("feedback", "list", "--control", "c.ndjson")
 
 
 def test_who_has_no_name_says_it_without_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

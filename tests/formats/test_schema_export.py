@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from schemas.alert import AlertEvent, Evidence, Source, encode_alert
-from schemas.export import alert_schema, dead_letter_schema, metric_schema
+from schemas.control import ControlError, ForeignKind, decode_control
+from schemas.export import alert_schema, control_schema, dead_letter_schema, metric_schema
 from tests.formats.helpers import Reader
 from tests.formats.test_formats_fuzz import aliased, natives
 
@@ -42,7 +43,7 @@ ALERT = AlertEvent(
 )
 
 
-@pytest.mark.parametrize("schema", [metric_schema(), alert_schema(), dead_letter_schema()])
+@pytest.mark.parametrize("schema", [metric_schema(), alert_schema(), dead_letter_schema(), control_schema()])
 def test_a_schema_is_valid_names_itself_and_describes_every_field(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$id"].startswith("urn:tidegauge:")
@@ -78,3 +79,43 @@ def test_alerts_follow_their_schema_and_every_field_is_required() -> None:
     validator.validate(document)
     for field in msgspec.structs.fields(AlertEvent):
         assert not validator.is_valid({key: value for key, value in document.items() if key != field.name})
+
+
+CONTROL = Draft202012Validator(control_schema())
+SAID = {
+    "schema": "tidegauge.control/1",
+    "kind": "feedback",
+    "id": "00" * 8,
+    "verdict": "noise",
+    "rule": "r",
+    "metric": "m",
+    "labels": {"host": "a"},
+    "at": "2026-11-23T05:33:20Z",
+    "holds_from": "2026-11-23T05:35:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_right"),
+    [
+        ({}, True),
+        ({"undo": "11" * 8}, True),
+        ({"undo": False, "alert_id": None, "by": "ann", "note": "n"}, True),
+        ({"undo": True}, False),
+        ({"undo": "x"}, False),
+        ({"schema": None}, False),
+        ({"kind": None}, False),
+        ({"labels": None}, False),
+        ({"verdict": "good"}, False),
+        ({"more": 1}, False),
+    ],
+)
+def test_a_control_follows_its_schema_where_a_worker_takes_it(change: dict[str, object], is_right: bool) -> None:
+    record = {name: value for name, value in {**SAID, **change}.items() if value is not None or name == "alert_id"}
+    assert CONTROL.is_valid(record) == is_right
+    try:
+        decode_control(json.dumps(record).encode())
+    except (ControlError, ForeignKind):
+        assert not is_right
+    else:
+        assert is_right

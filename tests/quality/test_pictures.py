@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.data import NabSeries
-from benchmarks.quality.pictures import FOLDER, SCENES, Drawing, Scene, picture
+from benchmarks.quality.pictures import (
+    FOLDER,
+    LEFT,
+    RIGHT,
+    SCENES,
+    WIDTH,
+    Drawing,
+    Members,
+    Scene,
+    group_picture,
+    picture,
+)
 from detectors import KINDS
 from detectors.base import VERDICT
 
@@ -49,6 +60,35 @@ def test_the_projected_line_ends_at_the_limit_when_the_score_says_so() -> None:
     drawing.projected(np.array([50]), 45.0, 400.0)  # score 2: half of the horizon is left
     limit, line = (points for name, points in paths(drawing.svg("made")) if name in ("l", "p"))
     assert line.split(" ")[-1] == limit.split(" ")[-1]
+
+
+def test_silence_is_drawn_from_its_deadline_to_where_data_is_back() -> None:
+    text = picture("absent", Scene("real__made", 2000, 2999, "{after: 6h}"), noise_with_a_spike())
+    (line,) = (points for name, points in paths(text) if name == "p")
+    (start, height), (end, same) = (point.split() for point in line.removeprefix("M").split("L"))
+    assert height == same
+    assert f'<circle class="a" cx="{start}" cy="{height}"' in text
+    hours = (float(end) - float(start)) / (WIDTH - LEFT - RIGHT) * (998 * 300.0 + 86_400.0) / 3600.0
+    assert hours == pytest.approx(18.0, abs=0.2)  # a day and a row, less the 6 hours
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("multivariate", "{}"),
+        ("burn_rate", "{bad: m0, windows: [{long: 6h, short: 30m, burn: 2}], objective: 90, min_events: 50}"),
+    ],
+)
+def test_a_group_is_drawn_by_its_one_number(kind: str, params: str) -> None:
+    rows = 2000
+    x = np.clip(np.random.default_rng(1).normal(0.02, 0.01, (rows, 2)), 0.0, 1.0)
+    x[1800:1830] = 0.9
+    t = 1.4e9 + 300.0 * np.arange(rows, dtype=np.float64)
+    members = Members(("m0", "m1"), t, x, [(float(t[1800]), float(t[1830]))])
+    text = group_picture(kind, Scene("", 1000, rows, params), members, "made")
+    assert text.count("<rect") == 1
+    assert text.count("<circle") >= 1
+    assert {"b", "e", "v"} <= {name for name, _ in paths(text)}
 
 
 def test_shipped_pictures_are_of_scenes_and_small() -> None:

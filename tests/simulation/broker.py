@@ -11,6 +11,8 @@ from pipeline.partition import TP
 from pipeline.silence import Admissions, Decisions, admissions_of, decisions_of
 from schemas.control import Control
 
+PARTITIONS = 2  # that a worker is told of, however many there are: it shares budgets and names the partition by that
+
 
 class Record(NamedTuple):
     """`timestamp`: ms since 1970, when Kafka got it."""
@@ -103,7 +105,7 @@ class Broker:
     def bounds(self, tp: TP) -> Bounds:
         theirs = self.group.committed.get(tp)
         offset, note = (None, "") if theirs is None else (theirs.offset, theirs.note)
-        return Bounds(offset, self.earliest[tp], self.end(tp), note, self.topic_ids[tp])
+        return Bounds(offset, self.earliest[tp], self.end(tp), note, self.topic_ids[tp], PARTITIONS)
 
     def append(self, send: Send) -> None:
         """A send becomes durable. Raises Conflict."""

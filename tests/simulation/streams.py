@@ -24,7 +24,7 @@ from schemas.config import Config
 from schemas.control import VERDICTS, Control
 from schemas.dead_letter import DeadLetter, encode_dead_letter
 from tests.feedback.bar import config
-from tests.simulation.broker import Record
+from tests.simulation.broker import PARTITIONS, Record
 
 TOPIC = "metrics"
 T0 = 1_790_000_000.0
@@ -55,6 +55,17 @@ _ABSENT = """
   - name: stopped
     match: '{{}}'
     detector: absent
+    params: {{after: {after}}}
+    levels: {{warning: 1.0, critical: 3.0}}
+  - name: some-stopped
+    match: '{{}}'
+    detector: absent
+    group_by: [odd]
+    params: {{after: {after}}}
+  - name: all-stopped
+    match: '{{}}'
+    detector: absent
+    group_by: []
     params: {{after: {after}}}
     levels: {{warning: 1.0, critical: 3.0}}
 """
@@ -197,7 +208,7 @@ def run(
 ) -> Oracle:
     """One uninterrupted run from the first record on; time alone ended alerts where `decided` says, and what people
     said counts from where `admitted` says."""
-    partition = Partition(Engine(made.rules, made.limits), tp.topic, tp.partition, made.inputs[0].format)
+    partition = Partition(Engine(made.rules, made.limits), tp.topic, tp.partition, made.inputs[0].format, 0, PARTITIONS)
     partition.recall(decided or {}, admitted, people or {})
     outcome = partition.process(log)
     alerts = list(outcome.alerts)

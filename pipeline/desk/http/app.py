@@ -11,9 +11,21 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
-from pipeline.desk.http import alerts_v2, hooks, incident_acts, incidents, links, ours, silences_v2, status_v2
+from pipeline.desk.http import (
+    alerts_v2,
+    hooks,
+    incident_acts,
+    incidents,
+    links,
+    oncall,
+    ours,
+    scaling,
+    silences_v2,
+    status_v2,
+)
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
@@ -70,8 +82,16 @@ ROUTES = (
     Route("/api/desk/alerts/{id}/unack", ours.post_unack, methods=["POST"]),
     Route("/api/desk/silences/preview", silences_v2.post_preview, methods=["POST"]),
     Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
+    Route("/api/desk/scaling/{name}", scaling.get_scaling, methods=["GET"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
+    Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
+    Route("/api/desk/oncall/spans", oncall.get_spans, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.get_overrides, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", oncall.post_override, methods=["POST"]),
+    Route("/api/desk/oncall/overrides/{id}", oncall.delete_override, methods=["DELETE"]),
+    Route("/api/desk/oncall/swap", oncall.post_swap, methods=["POST"]),
+    Route("/api/desk/oncall/{name:path}.ics", oncall.get_calendar, methods=["GET"]),
     Route("/hooks/pagerduty", hooks.post_pagerduty, methods=["POST"]),
     Route("/hooks/opsgenie", hooks.post_opsgenie, methods=["POST"]),
     Route("/hooks/slack", hooks.post_slack, methods=["POST"]),
@@ -100,12 +120,13 @@ def app(
     *,
     courier: Courier | None = None,
     taken: Taken | None = None,
+    advisers: Advisers | None = None,
     sender: Sender | None = None,
     feed: "Feed | None" = None,
     meters: Meters | None = None,
     publisher: "Publisher | None" = None,
 ) -> Starlette:
-    """courier, taken, sender, feed, publisher: those of this process. Raises ValueError where it would stand open."""
+    """courier and all after it: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -114,6 +135,7 @@ def app(
         view=View(db, desk, clock),
         courier=courier,
         taken=taken,
+        advisers=advisers,
         sender=sender,
         started_s=started_s,
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 from starlette.requests import Request
 
+from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.http.errors import ApiError
@@ -27,7 +28,7 @@ _YES, _NO = ("true", "1", "t", "T", "TRUE", "True"), ("false", "0", "f", "F", "F
 
 @dataclass(frozen=True)
 class Service:
-    """In every request's `app.state`. courier, taken, sender: None where the process delivers nothing, as in tests."""
+    """In every request's `app.state`. courier and those after it: None where the process has none, as in tests."""
 
     db: Database
     desk: Desk
@@ -35,6 +36,7 @@ class Service:
     view: View
     courier: Courier | None = None
     taken: Taken | None = None
+    advisers: Advisers | None = None
     sender: Sender | None = None
     started_s: float = 0.0
     is_ready: Callable[[], bool] = field(default=lambda: True)

@@ -1,5 +1,7 @@
 """Who is on call, and the overrides that people made. What they mean is in `incidents/oncall`."""
 
+from dataclasses import replace
+
 import msgspec
 from sqlalchemy import Connection, delete, select
 
@@ -11,6 +13,7 @@ from schemas.desk import Desk
 from schemas.response.escalation import Target
 from schemas.response.oncall import OnCallPlan, Person
 
+_FOREVER_S = 1e11
 _o = tables.overrides.c
 _encode = msgspec.json.Encoder().encode
 _override = msgspec.json.Decoder(Override)
@@ -60,8 +63,17 @@ def put(conn: Connection, override: Override) -> None:
     upsert(conn, tables.overrides, [row])
 
 
-def remove(conn: Connection, id: str) -> Override | None:
-    """What it was; None where there is none with this id."""
-    body = conn.execute(select(_o.body).where(_o.id == id)).scalar()
-    conn.execute(delete(tables.overrides).where(_o.id == id))
-    return None if body is None else _override.decode(body)
+def withdraw(conn: Connection, id: str, now_s: float) -> list[Override]:
+    """That one, and the other half where it is a swap: gone where they are to come, ended where they have begun.
+
+    Nothing where there is no such override, or it is over.
+    """
+    found = [one for one in overrides(conn, now_s, _FOREVER_S) if id in (one.id, one.swap)]
+    swaps = {one.swap for one in found if one.swap}
+    found += [one for one in overrides(conn, now_s, _FOREVER_S) if one.swap in swaps and one not in found]
+    for one in found:
+        if one.start_s < now_s:
+            put(conn, replace(one, end_s=now_s))
+        else:
+            conn.execute(delete(tables.overrides).where(_o.id == one.id))
+    return found

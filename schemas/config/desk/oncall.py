@@ -50,7 +50,7 @@ class FilePerson(Section):
     name: Name = Field(description=_NAMED)
     receivers: tuple[str, ...] = Field(default=(), description="Receivers by which this person is told; all of them.")
     time_zone: TimeZone = Field(default="UTC", description="Where this person lives: tells pages at night from others.")
-    handles: FileHandles = Field(default=FileHandles(), description="Who it is elsewhere.")
+    handles: FileHandles | None = Field(default=None, description="Who it is elsewhere.")
 
 
 class FileTeam(Section):
@@ -68,7 +68,7 @@ class FileRestriction(Section):
     """When a layer counts: hours of the wall clock on some days; several are added up."""
 
     days: Days = Field(
-        default=("monday:sunday",), description="Days on which it begins: `monday:friday`, or a list of such."
+        default=(), description="Days on which it begins: `monday:friday`, or a list of such. Left out: every day."
     )
     from_: Annotated[str, AfterValidator(checked(minute_of_day))] = Field(
         default="00:00", validation_alias="from", description="When it begins, such as `18:00`."
@@ -148,7 +148,7 @@ class _Resolving:
             check_name(name, self._names.receivers, "receiver", (*at, "receivers", index), self._checking)
         if not written.receivers and not self._checking.broken(at):
             self._checking.warn(at, f"{shown(written.name)} can't be told of anything: it has no receivers")
-        handles = {key: value for key, value in written.handles if value is not None}
+        handles = {key: value for key, value in written.handles or () if value is not None}
         return Person(written.name, written.receivers, self._zone(written.time_zone), handles)
 
     def team(self, written: FileTeam, position: int) -> Team:
@@ -208,7 +208,8 @@ class _Resolving:
             )
         if starts == 1440:
             self._checking.report((*at, "from"), "24:00 is the next day's 00:00; write that")
-        return Restriction(frozenset(day for text in written.days for day in days_of(text)), starts, ends)
+        days = frozenset(day for text in written.days or ("monday:sunday",) for day in days_of(text))
+        return Restriction(days, starts, ends)
 
     def _check_gaps(self, schedule: Schedule, at: Path) -> None:
         ahead = self._machine.look_ahead(schedule)

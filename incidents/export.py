@@ -56,8 +56,8 @@ def as_markdown(incident: Incident, parts: Sequence[Part], entries: Sequence[Ent
         ("Severity", f"SEV{incident.severity} ({incident.severity_reason})"),
         ("Service", incident.service),
         ("Team", incident.team),
-        ("Opened", f"{rfc3339(incident.opened_s)} by {incident.opened_by}"),
-        ("First alert", rfc3339(incident.detected_s)),
+        ("Opened", f"{moment(incident.opened_s)} by {incident.opened_by}"),
+        ("First alert", moment(incident.detected_s)),
         ("Acknowledged", _after(lasted.acknowledge_s, incident.acknowledged_by)),
         ("Mitigated", _after(lasted.mitigate_s)),
         ("Resolved", _after(lasted.resolve_s)),
@@ -69,18 +69,27 @@ def as_markdown(incident: Incident, parts: Sequence[Part], entries: Sequence[Ent
     lines += ["", "## Alerts", "", "| alert | level | from | to |", "|---|---|---|---|"]
     for part in parts:
         labels = ", ".join(f"{name}={value}" for name, value in sorted(part.labels.items()) if name != "alertname")
-        until = _at(part.ends_at_s) or ("" if part.is_firing else "over")
+        until = (moment(part.ends_at_s) if part.ends_at_s else "") or ("" if part.is_firing else "over")
         left = ", left" if part.left_s is not None else ""
         name = escaped(f"{part.name} {{{labels}}}")
-        lines.append(f"| {name} | {part.worst}{left} | {rfc3339(part.starts_at_s)} | {until} |")
+        lines.append(f"| {name} | {part.worst}{left} | {moment(part.starts_at_s)} | {until} |")
     lines += ["", "## Timeline", "", "| # | time | what | | by |", "|---|---|---|---|---|"]
     for entry in entries:
         by = escaped(entry.by if entry.source in ("desk", entry.by) else f"{entry.by} ({entry.source})")
-        lines.append(f"| {entry.seq} | {rfc3339(entry.at_s)} | {entry.what} | {escaped(entry.text)} | {by} |")
+        lines.append(f"| {entry.seq} | {moment(entry.at_s)} | {entry.what} | {escaped(entry.text)} | {by} |")
     broken = timeline.broken_at(entries)
     whole = "Nothing in it was changed" if broken is None else f"**It was changed: the chain breaks at {broken}**"
     lines += ["", f"{whole}; hash of the last entry: `{entries[-1].hash if entries else timeline.FIRST}`", ""]
     return "\n".join(lines)
+
+
+def moment(unix_s: float) -> str:
+    """For a person: to the second.
+
+    >>> moment(1795412000.9)
+    '2026-11-23 05:33:20 UTC'
+    """
+    return f"{rfc3339(unix_s)[:19].replace('T', ' ')} UTC"
 
 
 def escaped(text: str) -> str:

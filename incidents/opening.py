@@ -41,18 +41,32 @@ class Board:
     before: dict[str, set[int]] = field(default_factory=dict)
     waiting: dict[str, Part] = field(default_factory=dict)
     _kinds: dict[_Kind, set[int]] = field(default_factory=dict)
+    _live: dict[str, set[int]] = field(default_factory=dict)  # service -> those that aren't over
 
     def of_kind(self, rule: str, labels: Mapping[str, str]) -> list[Incident]:
         """Newest first."""
         numbers = self._kinds.get((rule, tuple(sorted(labels.items()))), ())
         return [self.incidents[number] for number in sorted(numbers, reverse=True)]
 
+    def about(self, service: str) -> list[Incident]:
+        """Those that aren't over, oldest first."""
+        return [self.incidents[number] for number in sorted(self._live.get(service, ()))]
+
+    def broken(self) -> list[str]:
+        """Services that an incident which isn't over is about."""
+        return [service for service, numbers in self._live.items() if numbers]
+
     def wait(self, alert: Part) -> None:
         self.waiting[alert.episode] = alert
 
     def put(self, incident: Incident, parts: Iterable[Part] = ()) -> None:
-        self.incidents[incident.number] = incident
         self._kinds.setdefault((incident.rule, tuple(sorted(incident.labels.items()))), set()).add(incident.number)
+        was = self.incidents.get(incident.number)
+        if was is not None:
+            self._live.get(was.service, set()).discard(incident.number)
+        if incident.service and not incident.is_over:
+            self._live.setdefault(incident.service, set()).add(incident.number)
+        self.incidents[incident.number] = incident
         for part in parts:
             self.episodes[part.episode] = incident.number
             self.before.setdefault(part.fingerprint, set()).add(incident.number)
@@ -222,11 +236,10 @@ def _below(board: Board, alert: Part) -> _Found | None:
     service = alert.labels.get(board.service_label, "")
     if not service or not board.dependencies:
         return None
-    live = {i.service: i for _, i in sorted(board.incidents.items(), reverse=True) if i.service and not i.is_over}
-    way = chain_to(service, board.dependencies, live)
+    way = chain_to(service, board.dependencies, board.broken())
     if way is None:
         return None
-    return live[way[-1]], f"{service} depends on {way[-1]}, which this is about: {' -> '.join(way)}"
+    return board.about(way[-1])[0], f"{service} depends on {way[-1]}, which this is about: {' -> '.join(way)}"
 
 
 def _is_recent(board: Board, incident: Incident, now_s: float) -> bool:
@@ -277,16 +290,16 @@ def _opened(board: Board, rule: IncidentRule, parts: Sequence[Part], now_s: floa
         updated_s=now_s,
     )
     count = f"{len(parts)} alerts" if len(parts) > 1 else "an alert"
-    because = f"{count} at {rule.level} or above match rule {rule.name}{_in_words(labels)}"
-    lines = [Line(what="opened", text=f"opened: {because}", details={"rule": rule.name, "labels": labels})]
+    because = f"rule {rule.name}{_in_words(labels)}: {count} at {rule.level} or above"
+    lines = [Line(what="opened", text=f"opened by {because}", details={"rule": rule.name, "labels": labels})]
     lines += [joining(part, f"rule {rule.name}") for part in parts]
     related: dict[int, Line] = {}
-    for number, other in sorted(board.incidents.items()) if board.dependencies else ():
-        way = chain_to(other.service, board.dependencies, {service}) if service and not other.is_over else None
-        if way is not None:
-            chain = " -> ".join(way)
+    for above in sorted({dependency.service for dependency in board.dependencies}) if service else ():
+        way = chain_to(above, board.dependencies, {service})
+        for other in board.about(above) if way is not None else ():
+            chain = " -> ".join(way or ())
             lines.append(_related(other, f"may come of this one: {chain}; merge it if so"))
-            related[number] = Line(what="related", text=f"may come of what is wrong with {service}: {chain}")
+            related[other.number] = Line(what="related", text=f"may come of what is wrong with {service}: {chain}")
     return Open(incident, list(parts), lines, related)
 
 

@@ -179,16 +179,17 @@ class Pipeline:
     async def _tell_load(self) -> None:
         """Whatever fails here, detection goes on."""
         held = [partition for tp in list(self.keeper.partitions) if (partition := self.keeper.held(tp))]
-        records = [record for partition in held for record in self.watch.news(partition.shard)]
         try:
-            await self.publisher.tell_load(records)
+            for partition in held:
+                for records in self.watch.news(partition.shard):
+                    await self.publisher.tell_load(records)
+                    self.watch.counts["told"] += len(records)
+                    await asyncio.sleep(0)
         except Exception as error:
             if not self.watch.counts["failed"]:
                 problem = f"{type(error).__name__}: {error}"
                 log.warning("load could not be told, further times are counted only", problem=problem)
             self.watch.counts["failed"] += 1
-        else:
-            self.watch.counts["told"] += len(records)
 
     def _resume_at(self, tp: tuple[str, int]) -> int | None:
         partition = self.keeper.partitions.get(TP(*tp))

@@ -7,6 +7,7 @@ import typer
 
 from pipeline.commands import (
     alerts,
+    automation,
     broker,
     check,
     completion,
@@ -21,6 +22,7 @@ from pipeline.commands import (
     publish,
     receiver,
     replay,
+    reviews,
     route,
     schema,
     score,
@@ -60,8 +62,10 @@ app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
+reviews.register(incident.app)
 app.add_typer(incident.app, name="incident")
 app.add_typer(feedback.app, name="feedback")
+app.add_typer(automation.app, name="automation")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(receiver.app, name="receiver")
 app.add_typer(template.app, name="template")

@@ -6,9 +6,12 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import BaseModel
+
 from alerting.notifiers import KINDS
 from detectors import LEVELS_ON, PARAMS
 from incidents.oncall.schedule import ahead
+from incidents.remedies.kinds import KINDS as REMEDIES
 from schemas.config import Config, ConfigError, ConfigErrors, Machine, NotifierSpec, Rule, load_config
 
 BYTES_MAX = 4_000_000
@@ -39,6 +42,11 @@ def notifiers() -> dict[str, NotifierSpec]:
     return {kind: NotifierSpec(each.Settings, each.globals, each.send_resolved) for kind, each in KINDS.items()}
 
 
+def remedies() -> dict[str, type[BaseModel]]:
+    """What the config must know of each kind of remedy there is."""
+    return {kind: each.Settings for kind, each in REMEDIES.items()}
+
+
 def read_config(path: Path, need_rules: bool = True) -> Config:
     """Raises ConfigErrors with every mistake, also where the file is missing or can't be read.
 
@@ -51,7 +59,7 @@ def read_config(path: Path, need_rules: bool = True) -> Config:
         raise ConfigErrors([ConfigError(str(path), error.line, "config", str(error))]) from None
     look_ahead = partial(ahead, now_s=time.time())
     machine = Machine(_included, _find, os.environ.get, _time_zone(), look_ahead)
-    config = load_config(text, str(path), PARAMS, LEVELS_ON, notifiers(), machine, need_rules)
+    config = load_config(text, str(path), PARAMS, LEVELS_ON, notifiers(), machine, need_rules, remedies())
     told = os.environ.get("KAFKA_BOOTSTRAP")
     if told and "bootstrap" not in config.kafka.model_fields_set:
         return config.model_copy(update={"kafka": config.kafka.model_copy(update={"bootstrap": told})})

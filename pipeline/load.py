@@ -5,19 +5,20 @@ lost is told newer the next time. Where nothing is watched nothing is done.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from detectors.base import Rows
 from pipeline.engine import Shard
 from schemas.load import encode_load, load_key
 from schemas.selector import Selector
 
 WATCHED_MAX = 10_000
 """Series a worker tells of; a record of 16 points is about half a kilobyte."""
-LOOKED_AT_MAX = 20_000
-"""Series a shard that are held against the selectors at once, about 20 ms: the events of others wait meanwhile."""
+_LOOKED_AT_ONCE = 5_000  # series that are held against the selectors
+_TOLD_AT_ONCE = 500  # of 16 points each: about 6 ms
 
 
 class Watch:
@@ -37,29 +38,33 @@ class Watch:
         """Watched now."""
         return sum(len(known.rows) for known in self._shards.values())
 
-    def news(self, shard: Shard) -> list[tuple[bytes, bytes]]:
-        """Key and value of a record for each watched series that has a new point."""
+    def news(self, shard: Shard) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Key and value of a record for each watched series that has a new point; in slices of a few milliseconds, so
+        that detection goes on between them."""
         known = self._shards.get(shard)
         if known is None:
             known = self._shards[shard] = _Shard()
-        self._look(shard, known)
-        if not len(known.rows):
-            return []
-        newest = shard.last_t[known.rows]
-        changed = np.flatnonzero(newest > known.told_t)
+        while known.looked_at < len(shard.series):
+            self._look(shard, known)
+            yield []
+        changed = np.flatnonzero(shard.last_t[known.rows] > known.told_t)
+        for first in range(0, len(changed), _TOLD_AT_ONCE):
+            yield self._records(shard, known, changed[first : first + _TOLD_AT_ONCE])
+
+    def _records(self, shard: Shard, known: "_Shard", changed: Rows) -> list[tuple[bytes, bytes]]:
+        """changed: numbers of watched series."""
         records = []
-        for at in changed:
-            row = int(known.rows[at])
+        for row in known.rows[changed].tolist():
             times, values = shard.recent.before(row)
             try:
                 records.append((load_key(shard.series[row]), encode_load(shard.series[row], times, values)))
             except UnicodeEncodeError:
                 self.counts["unsendable"] += 1
-        known.told_t[changed] = newest[changed]
+        known.told_t[changed] = shard.last_t[known.rows[changed]]
         return records
 
     def _look(self, shard: Shard, known: "_Shard") -> None:
-        end = min(len(shard.series), known.looked_at + LOOKED_AT_MAX)
+        end = min(len(shard.series), known.looked_at + _LOOKED_AT_ONCE)
         found = [
             row
             for row in range(known.looked_at, end)

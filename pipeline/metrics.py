@@ -93,6 +93,15 @@ class _Pipeline(Collector):
         yield CounterMetricFamily(
             "tidegauge_controls_late", "Verdicts that came after their holds_from", value=shard["control:late"]
         )
+        yield GaugeMetricFamily(
+            "tidegauge_series_watched", "Series whose newest points are told to the desk", value=pipeline.watch.series
+        )
+        load = CounterMetricFamily(
+            "tidegauge_load_records", "Newest points of watched series, by what became of them", labels=["outcome"]
+        )
+        for outcome in ("told", "failed", "unwatched", "unsendable"):
+            load.add_metric([outcome], pipeline.watch.counts[outcome])
+        yield load
         failures = CounterMetricFamily(
             "tidegauge_detector_failures", "Events that a river model raised on, or gave no number", labels=["rule"]
         )

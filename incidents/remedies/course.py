@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from incidents.remedies.guards import Facts, refusal
 from incidents.remedies.lifecycle import State, Verb
 from incidents.remedies.model import Act
-from schemas.levels import LEVELS
+from schemas.levels import LEVELS, over
 from schemas.response.automation import RemedyRule
 
 INTENT_LASTS_S = 60.0
@@ -37,15 +37,15 @@ def _wait(facts: Facts, until_s: float | None = None) -> Move:
     return Move(None, again_s=soon_s if until_s is None else min(soon_s, max(until_s, facts.now_s)))
 
 
-def _over(facts: Facts) -> str:
+def _end(facts: Facts) -> str:
     if facts.is_incident_over:
         return "the incident is over"
     return "" if facts.is_firing else "the alert has ended"
 
 
 def _held(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
-    if over := _over(facts):
-        return Move("drop", over)
+    if end := _end(facts):
+        return Move("drop", end)
     if rule is None:
         return Move("refuse", "the config has no such remedy any more", "mode")
     if (found := refusal(rule, act, facts)) is not None:
@@ -57,23 +57,23 @@ def _held(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
 
 
 def _suggested(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
-    if over := _over(facts):
-        return Move("drop", over)
+    if end := _end(facts):
+        return Move("drop", end)
     if act.approve_by_s is not None and facts.now_s >= act.approve_by_s:
         return Move("expire", "nobody said yes in time")
     return _wait(facts, act.approve_by_s)
 
 
 def _approved(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
-    if act.approve_by_s is not None and facts.now_s >= act.approve_by_s and not _over(facts):
+    if act.approve_by_s is not None and facts.now_s >= act.approve_by_s and not _end(facts):
         why = f": {act.reason}" if act.guard else ""
         return Move("expire", f"it was approved, and could not be done in time{why}")
     return _held(act, rule, facts)
 
 
 def _intended(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
-    if over := _over(facts):
-        return Move("drop", over)
+    if end := _end(facts):
+        return Move("drop", end)
     if facts.paused:
         return Move("put_back", facts.paused, "kill_switch")
     late_s = (act.intended_s or facts.now_s) + INTENT_LASTS_S
@@ -91,6 +91,8 @@ def _verifying(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
     settled_s = (act.done_s or facts.now_s) + (rule.settle_s if rule is not None else 0.0)
     if not facts.is_firing:
         return _wait(facts, settled_s) if facts.now_s < settled_s else Move("verify", "the alert has ended")
+    if rule is not None and (act.seen_s or 0.0) >= settled_s and (seen := _is_back(act, rule)):
+        return Move("verify", seen)
     if facts.is_incident_over:
         return Move("drop", "the incident is over; whether it helped isn't known")
     if act.verify_by_s is not None and facts.now_s >= act.verify_by_s:
@@ -98,9 +100,17 @@ def _verifying(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
     return _wait(facts, act.verify_by_s)
 
 
+def _is_back(act: Act, rule: RemedyRule) -> str:
+    """Where its metric stands, if that says that it helped."""
+    border, value = rule.helped, act.seen_value
+    if border is None or value is None or not over(border.op, border.low, border.high, value):
+        return ""
+    return f"its metric is at {value:g}, which is {border.words}"
+
+
 def _failed(act: Act, rule: RemedyRule | None, facts: Facts) -> Move:
-    if over := _over(facts):
-        return Move("drop", f"{act.reason}; {over}")
+    if end := _end(facts):
+        return Move("drop", f"{act.reason}; {end}")
     is_on = rule is not None and facts.mode != "off"
     if rule is not None and is_on and act.can_retry and act.tried < rule.attempts:
         return Move("retry", f"attempt {act.tried + 1} of {rule.attempts} follows")

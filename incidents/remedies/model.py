@@ -19,6 +19,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     began_s: when it was begun, None: nothing has left the desk. undo_s: when taking it back was decided.
     took_effect: None where nobody knows. can_retry: whether another attempt may follow.
     asks: how often it was asked in vain whether it was done.
+    seen_value, seen_s: newest value of its alert's metric after it was done, and its event time, where it is watched.
     plan: what it will do, as a look before it says; None: nobody has looked, so nothing was done.
     text, before, after: what came of it, as the remedy tells.
     version: grows by one with each change, so that of two who change it one is refused.
@@ -54,6 +55,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     took_effect: bool | None = None
     can_retry: bool = True
     asks: int = 0
+    seen_value: float | None = None
+    seen_s: float | None = None
     plan: dict[str, Any] | None = None
     text: str = ""
     before: dict[str, Any] = {}

@@ -36,10 +36,6 @@ class DeskClient:
         except (httpx.HTTPError, httpx.InvalidURL):
             return False
 
-    def get_text(self, path: str, **params: Any) -> str:
-        """What isn't JSON: a page, a calendar."""
-        return self._answer("GET", path, params=params).text
-
     def get(self, path: str, **params: Any) -> Any:
         return self._ask("GET", path, params=params)
 
@@ -49,6 +45,9 @@ class DeskClient:
 
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, json=body)
+
+    def put(self, path: str, body: object) -> Any:
+        return self._ask("PUT", path, json=body)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)

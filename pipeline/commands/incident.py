@@ -91,82 +91,31 @@ def open_(
     _said(DeskClient("incident", config, desk).post(_BASE, body), as_json)
 
 
-@app.command()
-def ack(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say that you are on it: nobody else is told while that holds."""
-    _act("ack", incident, comment, by, config, desk, as_json)
+_ACTS = {
+    "ack": "Say that you are on it: nobody else is told while that holds.",
+    "unack": "Take that back.",
+    "mitigate": "Say that it is contained: the harm has stopped, the cause may be there still.",
+    "resolve": "Say that it is over.",
+    "reopen": "Say that it isn't over after all.",
+    "close": "File a resolved one away. That is final.",
+}
 
 
-@app.command()
-def unack(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take that back."""
-    _act("unack", incident, comment, by, config, desk, as_json)
+def _add(name: str, help_: str) -> None:
+    @app.command(name, help=help_)
+    def act(
+        incident: IncidentId,
+        comment: Comment = "",
+        by: By = None,
+        config: ConfigPath = DEFAULT_CONFIG,
+        desk: DeskUrl = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _act(name, incident, comment, by, config, desk, as_json)
 
 
-@app.command()
-def mitigate(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say that it is contained: the harm has stopped, the cause may be there still."""
-    _act("mitigate", incident, comment, by, config, desk, as_json)
-
-
-@app.command()
-def resolve(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say that it is over."""
-    _act("resolve", incident, comment, by, config, desk, as_json)
-
-
-@app.command()
-def reopen(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say that it isn't over after all."""
-    _act("reopen", incident, comment, by, config, desk, as_json)
-
-
-@app.command()
-def close(
-    incident: IncidentId,
-    comment: Comment = "",
-    by: By = None,
-    config: ConfigPath = DEFAULT_CONFIG,
-    desk: DeskUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """File a resolved one away. That is final."""
-    _act("close", incident, comment, by, config, desk, as_json)
+for _name, _help in _ACTS.items():
+    _add(_name, _help)
 
 
 @app.command()

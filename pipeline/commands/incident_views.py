@@ -51,10 +51,10 @@ def details(found: dict[str, Any]) -> Iterator[RenderableType]:
     if found["alerts"]:
         yield Text("\nalerts", "bold")
         yield _alerts(found["alerts"])
-    yield Text("\ntimeline", "bold")
+    yield Text("\ntimeline (UTC)", "bold")
     yield _timeline(found["timeline"])
     if found["next"]:
-        acts = ", ".join(_ACTS.get(act, act) for act in found["next"])
+        acts = "|".join(_ACTS.get(act, act) for act in found["next"])
         yield Text.assemble("\n", ("next: ", "bold"), f"tidegauge incident {acts} {found['id']}")
     alone = found["next_by_itself"]
     if alone:
@@ -70,7 +70,8 @@ def _facts(found: dict[str, Any]) -> Iterator[str]:
     named |= dict(sorted(found["roles"].items()))
     if said := ", ".join(f"{name} {plain(value)}" for name, value in named.items() if value):
         yield said
-    yield f"opened {found['opened_at']} by {plain(found['opened_by'])}, first alert {found['detected_at']}"
+    opened, detected = _moment(found["opened_at"]), _moment(found["detected_at"])
+    yield f"opened {opened} by {plain(found['opened_by'])}, first alert {detected}"
     lasted = found["durations"]
     times = [
         f"{word} after {format_duration(lasted[key])}"
@@ -95,7 +96,8 @@ def _alerts(alerts: Sequence[dict[str, Any]]) -> Table:
         is_firing = one["status"] == "firing"
         level = Text(f" {one['level'].upper()} ", STYLES[one["level"]]) if is_firing else Text(" over ", "green")
         left = "  left" if one["left_at"] else ""
-        since = f"{one['starts_at']}{'' if is_firing else ' - ' + (one['ends_at'] or '')}{left}"
+        until = f" - {_moment(one['ends_at'])}" if one["ends_at"] else ""
+        since = f"{_moment(one['starts_at'])}{until}{left}"
         table.add_row(level, Text(plain(labels_text(one["labels"]))), Text(since, "dim"))
     return table
 
@@ -105,7 +107,10 @@ def _timeline(entries: Sequence[dict[str, Any]]) -> Table:
     for entry in entries:
         by = entry["by"] if entry["source"] in ("desk", entry["by"]) else f"{entry['by']} ({entry['source']})"
         table.add_row(
-            Text(entry["at"], "dim"), Text(entry["what"], "bold"), Text(plain(entry["text"])), Text(plain(by), "dim")
+            Text(_moment(entry["at"]), "dim"),
+            Text(entry["what"], "bold"),
+            Text(plain(entry["text"])),
+            Text(plain(by), "dim"),
         )
     return table
 
@@ -116,6 +121,14 @@ def _severity(one: dict[str, Any]) -> Text:
 
 def _state(one: dict[str, Any]) -> Text:
     return Text(one["state"], STATE_STYLES.get(one["state"], ""))
+
+
+def _moment(at: str) -> str:
+    """
+    >>> _moment("2026-11-23T05:33:20.900Z")
+    '2026-11-23 05:33:20'
+    """
+    return plain(at)[:19].replace("T", " ")
 
 
 def _ago(at: str) -> str:

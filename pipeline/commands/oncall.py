@@ -192,7 +192,7 @@ def ical(
     asked = _Asked(config, desk)
     if asked.client:
         params = {"person": person} if person is not None else {}
-        text = asked.client.get_text(f"/api/desk/oncall/{schedule}.ics", **params)
+        text = asked.client.text(f"/api/desk/oncall/{schedule}.ics", **params)
     else:
         if schedule not in asked.plan.schedules:
             fail(f"oncall: no schedule {schedule!r}; {suggestion(schedule, asked.plan.schedules)}", WRONG_USE)

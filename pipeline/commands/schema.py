@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detectors import PARAMS
-from pipeline.config import notifiers
+from pipeline.config import notifiers, remedies
 from schemas.config import config_schema
 from schemas.export import alert_schema, control_schema, dead_letter_schema, incident_schema, metric_schema
 
@@ -26,7 +26,7 @@ _SCHEMAS: dict[Name, Callable[[], dict[str, object]]] = {
     Name.metric: metric_schema,
     Name.alert: alert_schema,
     Name.incident: incident_schema,
-    Name.config: lambda: config_schema(PARAMS, notifiers()),
+    Name.config: lambda: config_schema(PARAMS, notifiers(), remedies()),
     Name.dead_letter: dead_letter_schema,
     Name.control: control_schema,
 }

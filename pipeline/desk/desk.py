@@ -17,6 +17,8 @@ from pipeline import logs
 from pipeline.desk import duties, outbox
 from pipeline.desk.automation.advisers import Advisers
 from pipeline.desk.automation.load import LoadFeed, Loads
+from pipeline.desk.automation.making import Maker
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
@@ -72,6 +74,7 @@ class DeskProcess:
         self._loads = Loads()
         self._load_feed = LoadFeed(config.kafka.bootstrap, config.topics.load, self._loads, now)
         self._is_load_told = bool(config.desk.response.automation.watched)
+        self._runner = Runner(db, config.desk, Maker(self._senders), now, owner=self._owner, loads=self._loads)
         self._aside = Pool("looks", 2)
         self._ending = asyncio.Event()
 
@@ -91,6 +94,7 @@ class DeskProcess:
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
             "courier": asyncio.create_task(self._courier.run()),
             "incidents": asyncio.create_task(self._publisher.run()),
+            "automation": asyncio.create_task(self._runner.run()),
             "http": asyncio.create_task(server.serve([listening])),
         }
         host, port = listening.getsockname()[:2]
@@ -104,6 +108,7 @@ class DeskProcess:
         self._feed.stop()
         self._load_feed.stop()
         self._courier.stop()
+        self._runner.stop()
         server.should_exit = True
         parts["incidents"].cancel()  # what it hasn't published waits in the database
         await asyncio.wait({ending, *parts.values()}, timeout=_END_WITHIN_S)
@@ -132,6 +137,7 @@ class DeskProcess:
             looked = duties.step(self._db, self._desk, self._now())
         if looked:
             self._courier.wake()
+            self._runner.wake()
 
     def _tend(self) -> None:
         duties.tend(self._db, self._desk, self._now())
@@ -161,6 +167,7 @@ class DeskProcess:
             meters=self._meters,
             publisher=self._publisher,
             advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
+            runner=self._runner,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

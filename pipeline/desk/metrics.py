@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from alerting.delivery.breaker import State
 from incidents.model import SEVERITIES, STATES
 from pipeline.desk import outbox, silences, tables
+from pipeline.desk.automation import meters
 from pipeline.desk.incidents import store
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class _Desk(_Described):
         now_s = service.clock()
         counted, oldest, states, alerts = service.db.read(lambda conn: _read(conn, now_s))
         yield from _incidents(service)
+        yield from meters.collected(service.db, service.desk)
         waiting = GaugeMetricFamily(
             "tidegauge_desk_outbox_messages", "Messages that are not sent yet", labels=["integration"]
         )

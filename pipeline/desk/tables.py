@@ -337,6 +337,14 @@ tasks = Table(
     sqlite_autoincrement=True,
 )
 
+reviews = Table(
+    "reviews",  # every version
+    metadata,
+    Column("incident", Serial, ForeignKey("incidents.number", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 controls = Table(
     "controls",  # what people said of alerts, on its way to the control topic
     metadata,

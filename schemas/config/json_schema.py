@@ -4,6 +4,7 @@ But for truth values and numbers in quotes, which Alertmanager's keys take and n
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
@@ -17,12 +18,14 @@ from schemas.config.desk.alertmanager import (
     Global,
 )
 from schemas.config.desk.receivers import SUFFIX, settings_of
+from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.spec import Notifiers
 from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
 from schemas.config.models import WholeFile
 from schemas.config.values import DURATION_FORMAT, duration_text
 
 _Json = dict[str, object]
+_NO_REMEDIES: Kinds = MappingProxyType({})
 ID = "urn:tidegauge:config:1"
 _ALERTMANAGERS = tuple(
     model.__name__
@@ -33,7 +36,7 @@ _ALERTMANAGERS = tuple(
 )  # fmt: skip
 
 
-def config_schema(params: Mapping[str, type[BaseModel]], notifiers: Notifiers) -> _Json:
+def config_schema(params: Mapping[str, type[BaseModel]], notifiers: Notifiers, remedies: Kinds = _NO_REMEDIES) -> _Json:
     """JSON Schema 2020-12 of the file, with the settings of each detector and each kind of receiver in their places."""
     schema: _Json = WholeFile.model_json_schema(mode="validation", by_alias=True)
     definitions = {name: _tidy(inner) for name, inner in _mapping(schema["$defs"]).items()}
@@ -58,6 +61,12 @@ def config_schema(params: Mapping[str, type[BaseModel]], notifiers: Notifiers) -
         entries = {"type": "array", "items": {"$ref": f"#/$defs/{name}"}, "description": description}
         receiver = receiver | {"properties": _mapping(receiver["properties"]) | {name: entries}}
     definitions["FileReceiver"] = receiver | {"additionalProperties": False}
+    remedy = _mapping(definitions["FileRemedy"])
+    for kind, settings in sorted(remedies.items()):
+        definitions |= _definitions(f"remedy.{kind}", settings, keep_null=False)
+        what: _Json = {"$ref": f"#/$defs/remedy.{kind}", "description": f"What is done: {kind}."}
+        remedy = remedy | {"properties": _mapping(remedy["properties"]) | {kind: what}}
+    definitions["FileRemedy"] = remedy | {"additionalProperties": False}
     properties = _mapping(_tidy(schema["properties"]))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from schemas.config.checking import Checking
 from schemas.config.desk.alertmanager import AlertmanagerPart
 from schemas.config.desk.own import OwnPart
+from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.resolve import desk_of, without_unused_globals
 from schemas.config.desk.spec import Notifiers
 from schemas.config.errors import ConfigError, ConfigErrors, Path, Problem, path_text
@@ -28,6 +29,7 @@ from schemas.config.written import Written
 from schemas.desk import Desk
 
 _NO_NOTIFIERS: Notifiers = MappingProxyType({})
+_NO_REMEDIES: Kinds = MappingProxyType({})
 
 
 def load_config(
@@ -38,18 +40,20 @@ def load_config(
     notifiers: Notifiers = _NO_NOTIFIERS,
     machine: Machine = NO_MACHINE,
     need_rules: bool = True,
+    remedies: Kinds = _NO_REMEDIES,
 ) -> Config:
     """The config in `text`.
 
     file: for messages, and for what it includes; params: detector -> model of its settings; opens_on: detector -> what
-    its levels compare; notifiers: kind of receiver -> its settings; need_rules: whether a file without rules is wrong.
+    its levels compare; notifiers: kind of receiver -> its settings; need_rules: whether a file without rules is wrong;
+    remedies: kind of remedy -> model of its settings.
     Raises ConfigErrors with every mistake, and nothing else.
     """
     try:
         written = Written(text, file, machine)
     except Broken as broken:
         raise ConfigErrors(_named([broken.problem], (file,))) from None
-    loading = _Loading(Checking(written), params, opens_on, notifiers, machine)
+    loading = _Loading(Checking(written), params, opens_on, notifiers, machine, remedies)
     config = loading.config(FileConfig if need_rules else DeskFileConfig)
     if config is None:
         raise ConfigErrors(_named(loading.checking.problems, written.files))
@@ -75,11 +79,13 @@ class _Loading:
         opens_on: OpensOn,
         notifiers: Notifiers,
         machine: Machine,
+        remedies: Kinds,
     ) -> None:
         self.checking = checking
         self._resolver = Resolver(params, opens_on, checking.report, checking.broken)
         self._notifiers = notifiers
         self._machine = machine
+        self._remedies = remedies
 
     def config(self, model: type[FileConfig]) -> Config | None:
         """None where something was wrong."""
@@ -121,7 +127,13 @@ class _Loading:
             return None
         shared = given.get("global")
         return desk_of(
-            theirs, ours, shared if isinstance(shared, dict) else {}, self._notifiers, self.checking, self._machine
+            theirs,
+            ours,
+            shared if isinstance(shared, dict) else {},
+            self._notifiers,
+            self.checking,
+            self._machine,
+            self._remedies,
         )
 
     def _check_topics(self, file: FileConfig) -> None:

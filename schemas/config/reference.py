@@ -18,6 +18,7 @@ from schemas.config.desk.alertmanager import (
 )
 from schemas.config.desk.own import FileDesk, FileFlapping, FileMaintenance, FileStorm, FileToken
 from schemas.config.desk.receivers import SUFFIX, settings_of
+from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.spec import Notifiers
 from schemas.config.http_config import Authorization, BasicAuth, HttpConfig, TlsConfig
 from schemas.config.json_schema import properties_of
@@ -68,7 +69,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     **escalation.SECTIONS,
     **automation.SECTIONS,
 }
-"""Where a mapping stands -> its model. Those of receivers' entries come from `receiver_sections`."""
+"""Where a mapping stands -> its model. Those of receivers' entries come from `receiver_sections`, of remedies' kinds
+from `remedy_sections`."""
 
 
 def receiver_sections(notifiers: Notifiers) -> dict[str, type[BaseModel]]:
@@ -83,6 +85,18 @@ def receiver_sections(notifiers: Notifiers) -> dict[str, type[BaseModel]]:
     return found
 
 
+def remedy_sections(remedies: Kinds) -> dict[str, type[BaseModel]]:
+    """The settings of each kind, and the mappings in them that have no section yet."""
+    found: dict[str, type[BaseModel]] = {}
+    for kind, model in sorted(remedies.items()):
+        at = f"automation.remedies[].{kind}"
+        found[at] = model
+        for path, inner in _inside(model, at):
+            if inner not in (*SECTIONS.values(), *found.values()):
+                found[path] = inner
+    return found
+
+
 def _inside(model: type[BaseModel], at: str) -> Iterator[tuple[str, type[BaseModel]]]:
     for name, info in model.model_fields.items():
         for inner in models_in(info.annotation):
@@ -91,19 +105,19 @@ def _inside(model: type[BaseModel], at: str) -> Iterator[tuple[str, type[BaseMod
             yield from _inside(inner, path)
 
 
-def reference(notifiers: Notifiers) -> str:
+def reference(notifiers: Notifiers, remedies: Kinds) -> str:
     """A heading, a sentence and a table for every mapping in the file."""
-    sections = SECTIONS | receiver_sections(notifiers)
+    sections = SECTIONS | receiver_sections(notifiers) | remedy_sections(remedies)
     return "\n".join(line for title, model in sections.items() for line in _section(title, model))
 
 
-def with_reference(page: str, notifiers: Notifiers) -> str:
+def with_reference(page: str, notifiers: Notifiers, remedies: Kinds) -> str:
     """`page` with its tables renewed. Raises ValueError where it has no place for them."""
     head, found, rest = page.partition(BEGIN)
     _, found_end, tail = rest.partition(END)
     if not (found and found_end):
         raise ValueError(f"the page needs {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{reference(notifiers)}\n{END}{tail}"
+    return f"{head}{BEGIN}\n{reference(notifiers, remedies)}\n{END}{tail}"
 
 
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel
 
-from schemas.levels import LevelName
+from schemas.levels import Border, LevelName
 from schemas.matchers import Matchers
 from schemas.response.scaling import Scaling
 from schemas.selector import Selector
@@ -42,6 +42,7 @@ class RemedyRule:
     target: template of `naming.filled`, empty: as the kind names what it acts on. only: RE2 that a target must match
     whole, empty: any. limit: on one target; limit_all: on all of its targets.
     settle_s, verify_within_s: since it took effect, when it is first asked whether it helped, and until when it must.
+    helped: where its metric is watched, it helped too when the newest value is over this border (`< 75`).
     attempts: in all; back_off_s: before the second, doubled each time. roll_back: where it didn't help.
     escalate_to: a policy, or `team:NAME` and the like; empty: the incident's own policy.
     hold_page_s: so long at most people aren't paged while it tries. approve_within_s: of a suggestion.
@@ -63,6 +64,7 @@ class RemedyRule:
     limit_all: Limit = Limit(10, 3600.0)
     settle_s: float = 30.0
     verify_within_s: float = 600.0
+    helped: Border | None = None
     attempts: int = 1
     back_off_s: float = 60.0
     roll_back: bool = True

@@ -1,6 +1,8 @@
 """A database for each test; the double among the kinds; who was paged, in a list."""
 
-from collections.abc import Iterator
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,32 @@ from pipeline.desk.incidents.scene import Scene
 from tests.automation.scene import Double
 
 Paged = list[tuple[int, str, str]]
+Fresh = Callable[[], Database]
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database; making one takes longer than a test."""
+    path = tmp_path_factory.mktemp("automation") / "desk.db"
+    Database.open(f"sqlite:///{path}").close()
+    return path
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database.open(f"sqlite:///{tmp_path}/desk.db")
+def fresh(_template: Path, tmp_path: Path) -> Fresh:
+    """Opens another empty database each time."""
+
+    def make() -> Database:
+        path = tmp_path / f"{uuid.uuid4().hex}.db"
+        shutil.copy(_template, path)
+        return Database.open(f"sqlite:///{path}")
+
+    return make
+
+
+@pytest.fixture
+def db(fresh: Fresh) -> Iterator[Database]:
+    database = fresh()
     yield database
     database.close()
 

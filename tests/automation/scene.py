@@ -19,6 +19,7 @@ from pipeline.desk.incidents import store
 from schemas.alert import AlertEvent
 from schemas.calls import HttpCall, Refused, Reply
 from schemas.desk import Desk
+from schemas.levels import LevelName
 from schemas.matchers import Matchers
 from schemas.response.automation import AutomationPlan, RemedyRule
 from tests.desk.scene import START_S, desk, event
@@ -28,7 +29,7 @@ __all__ = ["START_S", "Double", "World", "event", "rule"]
 READ, CHANGE, UNDO, ASK = "GET /", "POST /", "DELETE /", "GET /done"
 
 
-class Settings(BaseModel):
+class Means(BaseModel):
     """can_undo, can_ask: whether the remedy has these."""
 
     can_undo: bool = False
@@ -39,9 +40,9 @@ class Double(Remedy):
     """Looks, then changes. What it acts on is its alert's label `service`."""
 
     kind = "double"
-    Settings = Settings
+    Settings = Means
 
-    settings: Settings
+    settings: Means
 
     def target(self, labels: Mapping[str, str]) -> str:
         try:
@@ -120,7 +121,7 @@ class Killed(BaseException):
 
 
 def rule(name: str = "mend", **fields: Any) -> RemedyRule:
-    made = RemedyRule(name, Matchers(), "double", Settings(), mode="auto", escalate_to="team:devops")
+    made = RemedyRule(name, Matchers(), "double", Means(), mode="auto", escalate_to="team:devops")
     return replace(made, **fields)
 
 
@@ -133,11 +134,12 @@ class World:
         response = replace(base.response, automation=automation)
         self.db, self.desk, self.now_s = db, replace(base, response=response), START_S
         self.hands = Hands()
-        self.seq: dict[str, int] = {}
+        self._seqs: dict[str, int] = {}
+        self._starts: dict[str, float] = {}
         self.runner = self.another_runner()
 
-    def another_runner(self) -> Runner:
-        """As after a restart: the same owner, nothing under way."""
+    def another_runner(self, owner: str = "me") -> Runner:
+        """As after a restart: nothing under way."""
         return Runner(
             self.db,
             self.desk,
@@ -145,23 +147,20 @@ class World:
             lambda: self.now_s,
             sleep=_no_time,
             kinds={"double": Double},
-            owner="me",
+            owner=owner,
             threads=False,
         )
 
-    def fire(self, name: str = "a", level: Any = "critical", **labels: str) -> AlertEvent:
-        starts_s = self.now_s
-        self._starts = {**getattr(self, "_starts", {}), name: starts_s}
-        self.seq[name] = 0
-        found = event(name, level=level, starts_s=starts_s, **{"service": "shop", **labels})
-        self.take(found)
-        return found
+    def fire(self, name: str = "a", level: LevelName = "critical", service: str = "shop") -> None:
+        """A new episode begins."""
+        self._starts[name], self._seqs[name] = self.now_s, 0
+        self.take(event(name, level=level, starts_s=self.now_s, service=service))
 
-    def change(self, name: str, level: Any, **labels: str) -> None:
+    def change(self, name: str, level: LevelName | None, service: str = "shop") -> None:
         """None ends it."""
-        self.seq[name] += 1
-        labels = {"service": "shop", **labels}
-        self.take(event(name, seq=self.seq[name], level=level, starts_s=self._starts[name], at_s=self.now_s, **labels))
+        self._seqs[name] += 1
+        starts_s, seq = self._starts[name], self._seqs[name]
+        self.take(event(name, seq=seq, level=level, starts_s=starts_s, at_s=self.now_s, service=service))
 
     def take(self, *events: AlertEvent) -> None:
         self.db.write(lambda conn: intake.take(conn, events, {}, self.desk, self.now_s))

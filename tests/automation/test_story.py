@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from alerting.noise.silences import Silence
+from pipeline.desk import silences
 from pipeline.desk.automation import people
 from pipeline.desk.automation.people import NotNow
 from pipeline.desk.database import Database
 from schemas.calls import Refused, Retry
+from schemas.matchers import Matchers
 from tests.automation.conftest import Paged
-from tests.automation.scene import ASK, CHANGE, READ, UNDO, Settings, World, rule
+from tests.automation.scene import ASK, CHANGE, READ, UNDO, Means, World, rule
 
 
 def test_it_is_done_once_verified_and_told(db: Database, paged: Paged) -> None:
@@ -30,7 +33,7 @@ def test_it_is_done_once_verified_and_told(db: Database, paged: Paged) -> None:
 
 
 def test_what_does_not_help_is_tried_again_then_taken_back_and_people_are_paged(db: Database, paged: Paged) -> None:
-    world = World(db, rule(attempts=2, settings=Settings(can_undo=True), cooldown_s=0.0, verify_within_s=100.0))
+    world = World(db, rule(attempts=2, settings=Means(can_undo=True), cooldown_s=0.0, verify_within_s=100.0))
     world.fire()
     world.tick()
     world.tick(101)
@@ -48,7 +51,7 @@ def test_what_does_not_help_is_tried_again_then_taken_back_and_people_are_paged(
 
 
 def test_a_level_that_fell_is_not_taken_back(db: Database, paged: Paged) -> None:
-    world = World(db, rule(settings=Settings(can_undo=True), verify_within_s=100.0))
+    world = World(db, rule(settings=Means(can_undo=True), verify_within_s=100.0))
     world.fire()
     world.tick()
     world.change("a", "warning")
@@ -93,7 +96,7 @@ def test_what_surely_was_not_done_may_be_tried_again(db: Database, paged: Paged)
 
 
 def test_where_nobody_can_ask_the_metric_tells_and_it_is_never_tried_again(db: Database, paged: Paged) -> None:
-    world = World(db, rule(attempts=3, settings=Settings(can_ask=False), verify_within_s=100.0))
+    world = World(db, rule(attempts=3, settings=Means(can_ask=False), verify_within_s=100.0))
     world.hands.lost[CHANGE] = Retry("no reply")
     world.fire()
     world.tick()
@@ -201,7 +204,7 @@ def test_a_pause_in_the_middle_stops_before_the_next_call(db: Database, paged: P
 
 
 def test_while_paused_nothing_is_taken_back_and_people_are_told_so(db: Database, paged: Paged) -> None:
-    world = World(db, rule(settings=Settings(can_undo=True), verify_within_s=100.0))
+    world = World(db, rule(settings=Means(can_undo=True), verify_within_s=100.0))
     world.fire()
     world.tick()
     db.write(lambda conn: people.pause(conn, "ann", world.now_s))
@@ -261,11 +264,7 @@ def test_a_remedy_that_helps_again_and_again_masks_a_fault(db: Database, paged: 
 
 
 def test_an_alert_that_a_silence_holds_back_opens_nothing_and_does_nothing(db: Database) -> None:
-    world = World(db, rule(matchers=rule().matchers))
-    from alerting.noise.silences import Silence
-    from pipeline.desk import silences
-    from schemas.matchers import Matchers
-
+    world = World(db)
     silence = Silence("s", Matchers.parse("service=shop"), world.now_s - 1, world.now_s + 100, "ann", "x", world.now_s)
     db.write(lambda conn: silences.put(conn, silence))
     world.fire()

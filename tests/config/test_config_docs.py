@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from detectors import PARAMS
-from pipeline.config import notifiers
+from pipeline.config import notifiers, remedies
 from schemas.config import Config
 from schemas.config.desk.receivers import settings_of
 from schemas.config.json_schema import config_schema
@@ -69,7 +69,7 @@ def test_every_key_has_a_description() -> None:
 
 def test_the_page_is_current() -> None:
     page = PAGE.read_text()
-    assert page == with_reference(page, notifiers()), "run: python tests/config/test_config_docs.py"
+    assert page == with_reference(page, notifiers(), remedies()), "run: python tests/config/test_config_docs.py"
 
 
 def test_the_configs_on_the_page_are_right(load: Callable[[str], Config]) -> None:
@@ -148,4 +148,4 @@ def test_every_key_of_the_file_is_in_the_schema(validator: Draft202012Validator)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_reference(PAGE.read_text(), notifiers()))
+    PAGE.write_text(with_reference(PAGE.read_text(), notifiers(), remedies()))

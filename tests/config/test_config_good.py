@@ -82,6 +82,7 @@ def test_everything_but_rules_has_a_default(load: Load) -> None:
         "incidents": "incidents",
         "changes": "changes",
         "workers": "tidegauge-workers",
+        "load": "tidegauge-load",
         "control": "tidegauge-control",
         "snapshots": "tidegauge-snapshots",
     }

@@ -15,39 +15,22 @@ Facts relied on (Kubernetes 1.31; API conventions, and the sources named):
 """
 
 import copy
-import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.doubles.http import Double, Request, Response
+from tests.doubles.kubernetes_patches import HASH, Object, Status, patched, without_hash
 
-Object = dict[str, Any]
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
 REVISION = "deployment.kubernetes.io/revision"
-HASH = "pod-template-hash"
 _KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "replicasets": "ReplicaSet"}
 _PATH = re.compile(
     r"/apis/(?P<group>apps|autoscaling)/(?P<version>v1|v2)/namespaces/(?P<namespace>[^/]+)/(?P<resource>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?:/(?P<sub>scale))?"
 )
-
-
-class _Status(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.response = Response.of(
-            code,
-            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-             "reason": reason, "code": code},
-        )  # fmt: skip
 
 
 @dataclass
@@ -167,7 +150,7 @@ class ApiServer(Double):
     def _answer(self, request: Request) -> Response:
         try:
             return self._found(request)
-        except _Status as status:
+        except Status as status:
             return status.response
 
     def _found(self, request: Request) -> Response:
@@ -176,13 +159,13 @@ class ApiServer(Double):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         at = _PATH.fullmatch(url.path)
         if at is None:
-            raise _Status(404, "NotFound", "the server could not find the requested resource")
+            raise Status(404, "NotFound", "the server could not find the requested resource")
         group, namespace, name, sub = at["group"], at["namespace"], at["name"] or "", at["sub"] or ""
         resource = f"{at['resource']}/{sub}" if sub else at["resource"]
         verb = {"GET": "get" if name else "list", "PATCH": "patch"}.get(request.method, request.method.lower())
         if not account.may(verb, group, resource, name):
             what = f'{at["resource"]}.{group} "{name}"' if name else f"{at['resource']}.{group}"
-            raise _Status(
+            raise Status(
                 403, "Forbidden",
                 f'{what} is forbidden: User "{account.name}" cannot {verb} resource "{resource}" in API group '
                 f'"{group}" in the namespace "{namespace}"',
@@ -191,7 +174,7 @@ class ApiServer(Double):
             return self._list(at["resource"], namespace, query)
         key = (at["resource"], namespace, name)
         if key not in self._objects:
-            raise _Status(404, "NotFound", f'{at["resource"]}.{group} "{name}" not found')
+            raise Status(404, "NotFound", f'{at["resource"]}.{group} "{name}" not found')
         if request.method == "PATCH":
             return self._patch(request, key, sub, query)
         return Response.of(200, self._shown(key, sub))
@@ -199,7 +182,7 @@ class ApiServer(Double):
     def _who(self, request: Request) -> _Account:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme != "Bearer" or token not in self._accounts:
-            raise _Status(401, "Unauthorized", "Unauthorized")
+            raise Status(401, "Unauthorized", "Unauthorized")
         return self._accounts[token]
 
     def _list(self, resource: str, namespace: str, query: dict[str, str]) -> Response:
@@ -237,17 +220,17 @@ class ApiServer(Double):
         if other is not None:
             other()
         before = self._shown(key, sub) if sub else self._objects[key]
-        after = _patched(request, before)
+        after = patched(request, before)
         version = before["metadata"]["resourceVersion"]
         if after["metadata"].get("resourceVersion", version) != version:
-            raise _Status(
+            raise Status(
                 409, "Conflict",
                 f'Operation cannot be fulfilled on {key[0]}.apps "{key[2]}": the object has been modified; please '
                 "apply your changes to the latest version and try again",
             )  # fmt: skip
         wanted = after["spec"].get("replicas", 0)
         if not isinstance(wanted, int) or wanted < 0:
-            raise _Status(
+            raise Status(
                 422, "Invalid", f'Scale.autoscaling "{key[2]}" is invalid: spec.replicas: Invalid value: {wanted}'
             )
         if query.get("dryRun") == "All":
@@ -287,7 +270,7 @@ class ApiServer(Double):
         ]
         revision = str(max((int(each["metadata"]["annotations"][REVISION]) for each in own), default=0) + 1)
         wanted = found["spec"]["template"]
-        same = next((each for each in own if _without_hash(each["spec"]["template"]) == wanted), None)
+        same = next((each for each in own if without_hash(each["spec"]["template"]) == wanted), None)
         if same is None:
             number = f"{len(own) + 1:x}c7d"
             template = copy.deepcopy(wanted)
@@ -324,52 +307,3 @@ class ApiServer(Double):
     def _next_version(self) -> str:
         self._version += 7
         return str(self._version)
-
-
-def _patched(request: Request, before: Object) -> Object:
-    """Raises _Status."""
-    kind = request.headers.get("content-type", "")
-    if kind not in (JSON_PATCH, *MERGE_PATCHES):
-        accepted = ", ".join((JSON_PATCH, *MERGE_PATCHES, "application/apply-patch+yaml"))
-        raise _Status(
-            415, "UnsupportedMediaType",
-            f"the body of the request was in an unknown format - accepted media types include: {accepted}",
-        )  # fmt: skip
-    try:
-        change = json.loads(request.body)
-    except ValueError as error:
-        raise _Status(400, "BadRequest", f"error decoding patch: {error}") from None
-    if kind != JSON_PATCH:
-        return _merged(before, change)
-    after = copy.deepcopy(before)
-    for operation in change:
-        *way, last = operation["path"].strip("/").split("/")
-        holder = after
-        for part in way:
-            holder = holder[part]
-        if operation["op"] == "test" and holder.get(last) != operation["value"]:
-            raise _Status(422, "Invalid", "the server rejected our request due to an error in our request")
-        if operation["op"] == "replace" and last not in holder:
-            raise _Status(422, "Invalid", f"replace operation does not apply: doc is missing key: {operation['path']}")
-        if operation["op"] in ("add", "replace"):
-            holder[last] = operation["value"]
-    return after
-
-
-def _merged(before: Object, change: Object) -> Object:
-    """RFC 7386."""
-    after = copy.deepcopy(before)
-    for key, value in change.items():
-        if value is None:
-            after.pop(key, None)
-        elif isinstance(value, dict):
-            after[key] = _merged(after[key] if isinstance(after.get(key), dict) else {}, value)
-        else:
-            after[key] = value
-    return after
-
-
-def _without_hash(template: Object) -> Object:
-    plain = copy.deepcopy(template)
-    plain["metadata"]["labels"].pop(HASH, None)
-    return plain

@@ -47,8 +47,10 @@ class Scene:
         duties.step(self.db, self.desk, self.now_s)
 
     def do(self, act: str, number: int, by: str = "ann", **fields: Any) -> Incident:
+        """number: 0 where there is none yet."""
         called = getattr(people, act)
-        done: Incident = self.db.write(lambda conn: called(conn, self.desk, number, by=by, now_s=self.now_s, **fields))
+        which = {"number": number} if number else {}
+        done: Incident = self.db.write(lambda conn: called(conn, self.desk, by=by, now_s=self.now_s, **which, **fields))
         return done
 
     @property
@@ -59,6 +61,11 @@ class Scene:
     def only(self) -> Incident:
         (one,) = self.incidents
         return one
+
+    @property
+    def state(self) -> str:
+        """Of the only one."""
+        return self.only.state
 
     def parts(self, number: int = 1, *, with_left: bool = False) -> list[Part]:
         return self.db.read(lambda conn: store.parts(conn, number, with_left=with_left))

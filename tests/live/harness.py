@@ -110,6 +110,7 @@ def config_file(
             "changes": f"{name}.changes",
             "workers": f"{name}.workers",
             "control": f"{name}.control",
+            "load": f"{name}.load",
         },
     }
     path = folder / "tidegauge.yaml"

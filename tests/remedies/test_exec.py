@@ -63,7 +63,7 @@ def test_it_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/etc/hostname").open() as held:
         reply = script(
             "import glob, os\n"
-            "print(sorted(os.environ), [os.readlink(fd) for fd in glob.glob('/proc/self/fd/*') if os.path.exists(fd)])\n"
+            "print(sorted(os.environ), [os.readlink(f) for f in glob.glob('/proc/self/fd/*') if os.path.exists(f)])\n"
             "print(os.getsid(0) == os.getpid(), os.getcwd())"
         )
         assert not held.closed

@@ -313,6 +313,26 @@ def test_a_label_names_the_workload(server: ApiServer) -> None:
     assert server.replicas("web") == 5
 
 
+@pytest.mark.parametrize(("meanwhile", "becomes"), [(3, 5), (4, 5), (6, 6), (2, 2)])
+def test_what_was_planned_is_what_is_done(server: ApiServer, meanwhile: int, becomes: int) -> None:
+    """Else whoever asks after a crash asks for the wrong number."""
+    one = on(server, "kubernetes_scale", step=2)
+    plan = act(one, intent(is_dry_run=True)).after
+    server.scale("web", meanwhile)
+    with suppress(Refused):
+        act(one, intent(plan=plan))
+    assert server.replicas("web") == becomes
+
+
+def test_a_rollback_is_of_the_revision_that_was_planned(server: ApiServer) -> None:
+    server.set_image("web", "web:2")
+    one = on(server, "kubernetes_rollback")
+    plan = act(one, intent(is_dry_run=True)).after
+    server.set_image("web", "web:3")
+    with pytest.raises(Refused, match="somebody rolled out revision 3"):
+        act(one, intent(plan=plan))
+
+
 # After a crash, and back again -----------------------------------------------------------------------------------
 
 

@@ -57,7 +57,7 @@ class KubernetesRollback(Remedy):
 
     def act(self, intent: Intent, context: Context) -> Conversation:
         workload = Workload.of(self.settings, intent.labels)
-        was: int | None = None
+        was = intent.plan.get("was")
         for _ in range(TRIES_MAX):
             found = yield from workload.get()
             if noted(found) == intent.id:
@@ -72,7 +72,7 @@ class KubernetesRollback(Remedy):
             text = f"{workload} from revision {now} to {_revision(earlier)}"
             before, after = {"revision": now}, {"revision": _revision(earlier)}
             if intent.is_dry_run:
-                return Done(f"would roll back {text}", before, after)
+                return Done(f"would roll back {text}", before, after | {"was": now})
             try:
                 taken = yield from workload.patch("", _patch(found, earlier, intent), JSON_PATCH)
             except Retry as lost:

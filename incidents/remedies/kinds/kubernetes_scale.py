@@ -72,7 +72,7 @@ class KubernetesScale(Remedy):
 
     def act(self, intent: Intent, context: Context) -> Conversation:
         workload = Workload.of(self.settings, intent.labels)
-        goal: Goal | None = None
+        goal = _goal_of(intent.plan)
         for _ in range(TRIES_MAX):
             scale = yield from workload.get("/scale")
             yield from _unowned(workload)
@@ -84,7 +84,7 @@ class KubernetesScale(Remedy):
                 return Done(f"{workload} has {current} replicas: {goal.reason}", _count(current), _count(current))
             if intent.is_dry_run:
                 text = f"would scale {workload} from {current} to {goal.replicas}: {goal.reason}"
-                return Done(text, _count(current), _count(goal.replicas))
+                return Done(text, _count(current), _planned(goal))
             if (yield from _set(workload, version_of(scale), goal.replicas)):
                 text = f"scaled {workload} from {current} to {goal.replicas}: {goal.reason}"
                 return Done(text, _count(current), _count(goal.replicas))
@@ -156,6 +156,18 @@ class KubernetesScale(Remedy):
         except ValueError as error:
             raise Refused(str(error)) from None
         return found.replicas, found.reason
+
+
+def _planned(goal: Goal) -> dict[str, Any]:
+    return {"replicas": goal.replicas, "was": goal.was, "reason": goal.reason}
+
+
+def _goal_of(plan: Mapping[str, Any]) -> Goal | None:
+    """What was decided when it was looked at, which is what `verify` goes by."""
+    replicas, was = plan.get("replicas"), plan.get("was")
+    if not isinstance(replicas, int) or not isinstance(was, int):
+        return None
+    return Goal(replicas, was, str(plan.get("reason", "")))
 
 
 def replicas_of(scale: Object, workload: Workload) -> int:

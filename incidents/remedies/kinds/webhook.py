@@ -103,12 +103,13 @@ class Webhook(Remedy):
         return None if self.settings.undo_url is None else self._order(self.settings.undo_url, intent, "undo", context)
 
     def _order(self, url: Secret, intent: Intent, act: str, context: Context) -> Conversation:
+        who = self._who(intent)
         filled = {key: self.settings.value(text, intent.labels) for key, text in self.settings.payload.items()}
         body = json_body(order(intent, act, payload=filled))
         key = f"{intent.id}-{act}"
         reply = yield ask(self.settings, revealed(url, context), body, key, intent.now_s, context, self.settings.method)
-        settle(reply, self._who(intent))
-        return Done(answered(reply, self._who(intent)))
+        settle(reply, who)
+        return Done(answered(reply, who))
 
     def _verify(self, url: Secret, intent: Intent, context: Context) -> Conversation:
         reply = yield HttpCall(

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from incidents.remedies.course import INTENT_LASTS_S
 from incidents.remedies.lifecycle import after
+from incidents.remedies.load import Load
 from incidents.remedies.model import Act
 from pipeline.desk.automation import acts, switch
 from pipeline.desk.automation.settling import settle
@@ -56,6 +57,13 @@ def _leave(conn: Connection, plan: AutomationPlan, act: Act, now_s: float) -> No
         settle(conn, act, "put_back", now_s, reason=f"{reason} before anything was done", began_s=None, intended_s=None)
     else:
         settle(conn, act, "lose", now_s, reason=reason, verify_by_s=now_s + within_s)
+
+
+def see(conn: Connection, act: Act, load: Load, now_s: float) -> None:
+    """Writes down where its metric stands, unless it has gone on meanwhile."""
+    seen = msgspec.structs.replace(act, seen_value=load.value, seen_s=load.at_s)
+    if acts.save(conn, seen, None) is not None:
+        store.look_again(conn, act.incident, now_s)
 
 
 def may_lower(conn: Connection, service: str) -> bool:

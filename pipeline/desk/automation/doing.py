@@ -19,6 +19,7 @@ from incidents.remedies.lifecycle import Verb
 from incidents.remedies.model import Act
 from pipeline.desk.automation import acts, claiming, switch
 from pipeline.desk.automation.driving import Failed, Lost, Outcome, Stopped, drive
+from pipeline.desk.automation.load import Loads
 from pipeline.desk.automation.settling import settle
 from pipeline.desk.automation.targets import Kinds, remedy_of
 from pipeline.desk.lane import Transaction
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 _AWAY_S = 2.0
 _ASK_AGAIN_S, _ASK_AGAIN_S_MAX = 5.0, 60.0
+_FRESH_S = 60.0
 _VERIFY_WITHIN_S = 600.0  # where the config has the remedy no more
 _Begin = Callable[[Remedy, Context], Conversation | None]
 
@@ -43,7 +45,7 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Hands:
-    """What it takes. owner: who holds the lease. now: Unix seconds."""
+    """What it takes. owner: who holds the lease. now: Unix seconds. loads: newest values of watched metrics."""
 
     desk: Desk
     kinds: Kinds
@@ -53,6 +55,7 @@ class Hands:
     write: Transaction
     now: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
+    loads: Loads | None = None
 
 
 async def do(act: Act, hands: Hands) -> None:
@@ -216,12 +219,18 @@ class _Doing:
             remedy=act.remedy,
             target=act.target,
             labels=act.labels,
-            value=act.value,
+            value=self._value(act),
             now_s=now_s,
             may_lower=may_lower,
             earlier=tuple(earlier),
             plan=act.plan or {},
         )
+
+    def _value(self, act: Act) -> float | None:
+        """The metric's newest where it is watched; an alert tells only what it was when it last changed."""
+        load = self._hands.loads.of_alert(act.labels) if self._hands.loads is not None else None
+        is_fresh = load is not None and load.at_s > self._hands.now() - _FRESH_S
+        return load.value if load is not None and is_fresh else act.value
 
     def _then(self, text: str) -> str:
         return f"{self._act.text}; {text}" if self._act.text else text

@@ -1,16 +1,16 @@
 """A remedy that helps again and again hides a fault: then somebody gets the task to find it."""
 
-from typing import Any
-
 import msgspec
-from sqlalchemy import insert
 
 from incidents.remedies.model import Act
-from pipeline.desk import tables
+from incidents.tasks import Task
 from pipeline.desk.automation import acts
+from pipeline.desk.incidents import tasks
 from pipeline.desk.incidents.scene import Scene
 from schemas.duration import format_duration
 from schemas.response.automation import RemedyRule
+
+_DUE_AFTER_S = 7 * 86_400.0
 
 
 def look(scene: Scene, act: Act, rule: RemedyRule | None) -> None:
@@ -29,15 +29,12 @@ def look(scene: Scene, act: Act, rule: RemedyRule | None) -> None:
     text = f"automation is masking a fault: {act.name} has helped {len(helped)} times within {within}; find the cause"
     marked = msgspec.structs.replace(act, is_masking=True)
     acts.save(scene.conn, marked, None)
-    body: dict[str, Any] = {"title": text, "by": "automation", "made_s": scene.now_s}
-    scene.conn.execute(
-        insert(tables.tasks).values(
-            incident=scene.incident.number,
-            kind="action",
-            owner="",
-            due_s=scene.now_s + 7 * 86_400.0,
-            done_s=None,
-            body=msgspec.json.encode(body),
-        )
+    task = Task(
+        incident=scene.incident.number,
+        kind="action",
+        text=text,
+        created_s=scene.now_s,
+        due_s=scene.now_s + _DUE_AFTER_S,
     )
+    tasks.add(scene.conn, [task])
     scene.write("task", text, by="automation")

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 def approve(conn: Connection, act_id: str, by: str, now_s: float, *, source: str = "api", comment: str = "") -> Act:
     """The guards are asked once more before it is done."""
-    act = _act(conn, act_id)
+    act = find(conn, act_id)
     if act.state == "suggested" and act.approve_by_s is not None and now_s >= act.approve_by_s:
         raise NotNow("nobody said yes in time")
     saved = settle(conn, act, "approve", now_s, by=by, source=source, approved_by=by, reason=comment, guard="")
@@ -29,7 +29,7 @@ def approve(conn: Connection, act_id: str, by: str, now_s: float, *, source: str
 
 def reject(conn: Connection, act_id: str, by: str, now_s: float, *, source: str = "api", comment: str = "") -> Act:
     """It isn't suggested again for an alert that fires now."""
-    act = _act(conn, act_id)
+    act = find(conn, act_id)
     reason = f"by {by}{f': {comment}' if comment else ''}"
     saved = settle(conn, act, "reject", now_s, by=by, source=source, reason=reason, guard="")
     log.info("rejected", act=act.id, remedy=act.remedy, target=act.target, by=by)
@@ -51,8 +51,8 @@ def resume(conn: Connection, by: str, now_s: float) -> bool:
     return gone
 
 
-def _act(conn: Connection, act_id: str) -> Act:
-    """By its id, or by the beginning of one that only one act has."""
+def find(conn: Connection, act_id: str) -> Act:
+    """By its id, or by the beginning of one that only one act has. Raises LookupError."""
     found = acts.beginning_with(conn, act_id) if _is_hex(act_id) else []
     if len(found) != 1:
         raise LookupError(f"{len(found) or 'no'} acts begin with {act_id[:40]!r}; see `tidegauge automation list`")

@@ -23,6 +23,7 @@ from incidents.remedies.model import Act
 from pipeline.desk.automation import acts, claiming, doing
 from pipeline.desk.automation.claiming import LEASE_S
 from pipeline.desk.automation.doing import Hands, Maker
+from pipeline.desk.automation.load import Loads
 from pipeline.desk.automation.targets import Kinds
 from pipeline.desk.database import Database
 from schemas.desk import Desk
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 AT_ONCE_MAX = 8
 POLL_S = 1.0
+SEE_EVERY_S = 5.0
 ACT_LASTS_S_MAX = 4500.0  # a program may take an hour
 GRACE_S = 8.0
 
@@ -54,16 +56,19 @@ class Runner:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         kinds: Kinds = KINDS,
         owner: str | None = None,
+        loads: Loads | None = None,
         threads: bool = True,
     ) -> None:
         self._db, self._plan, self._now, self._sleep = db, desk.response.automation, now, sleep
         self._owner = owner or f"{socket.gethostname()[:40]}:{uuid.uuid4().hex[:12]}"
-        self._hands = Hands(desk, kinds, maker, self._owner, self._read, self._write, now, sleep)
+        self._hands = Hands(desk, kinds, maker, self._owner, self._read, self._write, now, sleep, loads)
         self._pool = ThreadPoolExecutor(2, "automation") if threads else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._loads, self._see_again_s = loads, 0.0
+        self._is_metric_asked = loads is not None and any(rule.helped for rule in self._plan.remedies)
 
     async def run(self) -> None:
         """Until `stop`; then what is under way is given a few seconds."""
@@ -117,6 +122,8 @@ class Runner:
         claimed = await self._write(
             lambda conn: claiming.claim(conn, self._plan, self._owner, under_way, now_s, max(room, 0))
         )
+        if self._is_metric_asked:
+            await self._see(now_s)
         for act in claimed:
             task = asyncio.create_task(self._kept(act), name=f"act {act.id}")
             self._under_way[act.id] = task
@@ -132,6 +139,17 @@ class Runner:
             log.error("an act takes too long, and is left to be asked about", act=act.id, remedy=act.remedy)
         except Exception:
             log.exception("an act failed", act=act.id, remedy=act.remedy)
+
+    async def _see(self, now_s: float) -> None:
+        """What the metrics of acts that are being verified stand at: whoever looks at the incident judges it."""
+        if now_s < self._see_again_s:
+            return
+        self._see_again_s = now_s + SEE_EVERY_S
+        waiting = await self._read(lambda conn: acts.in_states(conn, ["verifying"]))
+        for act in waiting:
+            load = self._loads.of_alert(act.labels) if self._loads is not None else None
+            if load is not None and (act.seen_s is None or load.at_s > act.seen_s):
+                await self._write(partial(claiming.see, act=act, load=load, now_s=now_s))
 
     def _ended(self, act_id: str, task: "asyncio.Task[None]") -> None:
         self._under_way.pop(act_id, None)

@@ -12,16 +12,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.http import (
     alerts_v2,
+    automation,
     hooks,
     incident_acts,
     incidents,
     links,
     oncall,
     ours,
+    reviews,
     scaling,
     silences_v2,
     status_v2,
@@ -83,6 +86,14 @@ ROUTES = (
     Route("/api/desk/silences/preview", silences_v2.post_preview, methods=["POST"]),
     Route("/api/desk/silences/{id}/hid", silences_v2.get_hid, methods=["GET"]),
     Route("/api/desk/scaling/{name}", scaling.get_scaling, methods=["GET"]),
+    Route("/api/desk/automation", automation.get_automation, methods=["GET"]),
+    Route("/api/desk/automation/pause", automation.post_pause, methods=["POST"]),
+    Route("/api/desk/automation/resume", automation.post_resume, methods=["POST"]),
+    Route("/api/desk/automation/dry-run", automation.post_dry_run, methods=["POST"]),
+    Route("/api/desk/automation/acts", automation.get_acts, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}", automation.get_act, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}/approve", automation.post_approve, methods=["POST"]),
+    Route("/api/desk/automation/acts/{id}/reject", automation.post_reject, methods=["POST"]),
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
     Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
@@ -100,6 +111,13 @@ ROUTES = (
     Route("/api/desk/incidents", incidents.get_incidents, methods=["GET"]),
     Route("/api/desk/incidents", incident_acts.post_incident, methods=["POST"]),
     Route("/api/desk/incidents/{id}", incidents.get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.get_review, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", reviews.put_review, methods=["PUT"]),
+    Route("/api/desk/incidents/{id}/review/versions", reviews.get_versions, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/actions", reviews.post_action, methods=["POST"]),
+    Route("/incidents/{id}/review", reviews.get_page, methods=["GET"]),
+    Route("/incidents/{id}/chart-{chart:int}.svg", reviews.get_chart, methods=["GET"]),
+    Route("/api/desk/figures", reviews.get_figures, methods=["GET"]),
     Route("/api/desk/incidents/{id}/export", incidents.get_export, methods=["GET"]),
     Route("/api/desk/incidents/{id}/verify", incidents.get_verify, methods=["GET"]),
     Route("/api/desk/incidents/{id}/comment", incident_acts.post_comment, methods=["POST"]),
@@ -125,6 +143,7 @@ def app(
     feed: "Feed | None" = None,
     meters: Meters | None = None,
     publisher: "Publisher | None" = None,
+    runner: Runner | None = None,
 ) -> Starlette:
     """courier and all after it: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
@@ -137,6 +156,7 @@ def app(
         taken=taken,
         advisers=advisers,
         sender=sender,
+        runner=runner,
         started_s=started_s,
         is_ready=lambda: feed is None or not feed.is_catching_up or clock() > started_s + READY_WITHIN_S,
     )

@@ -1,4 +1,4 @@
-"""What people do to incidents by HTTP. The rules are elsewhere; here is only who asks for what, and how it is refused."""
+"""What people do to incidents by HTTP. The rules are elsewhere; here is only who asks for what, and how one says no."""
 
 from collections.abc import Callable
 from functools import partial

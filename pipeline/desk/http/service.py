@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from pipeline.desk.automation.advisers import Advisers
+from pipeline.desk.automation.runner import Runner
 from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.http.errors import ApiError
@@ -38,6 +39,7 @@ class Service:
     taken: Taken | None = None
     advisers: Advisers | None = None
     sender: Sender | None = None
+    runner: Runner | None = None
     started_s: float = 0.0
     is_ready: Callable[[], bool] = field(default=lambda: True)
     aside: Pool = field(default_factory=lambda: Pool("api", THREADS))

@@ -11,6 +11,7 @@ from incidents.climbing import walk
 from incidents.escalation import Course, Facts, Move, Reach, begin, policy_of
 from incidents.model import Line, Part
 from pipeline.desk import tables
+from pipeline.desk.automation import holding
 from pipeline.desk.bulk import upsert
 from pipeline.desk.incidents import duty, pages, store
 from pipeline.desk.incidents.acting import act
@@ -18,7 +19,7 @@ from pipeline.desk.incidents.scene import Scene
 from schemas.alert import rfc3339
 from schemas.response.escalation import Policy, Step
 
-HELD_LOOK_S = 10.0  # while planned work holds a page: how often it is asked whether it still does
+HELD_LOOK_S = 10.0  # while planned work or a remedy holds a page: how often it is asked whether it still does
 _e = tables.escalations.c
 _encode = msgspec.json.Encoder().encode
 _course = msgspec.json.Decoder(Course)
@@ -106,7 +107,7 @@ def _climb(scene: Scene, course: Course) -> float | None:
     policy = _policy(scene, course.policy)
     if course.is_own and course.policy != own_policy(scene):
         policy = None
-    climbed, moves = walk(course, policy, _facts(scene), partial(_reach, scene))
+    climbed, moves = walk(course, policy, _facts(scene, course), partial(_reach, scene))
     whom: _Whom = {}
     for move in moves:
         if move.what == "page" and policy is not None and move.step is not None:
@@ -131,7 +132,7 @@ def _climb(scene: Scene, course: Course) -> float | None:
     return climbed.look_s
 
 
-def _facts(scene: Scene) -> Facts:
+def _facts(scene: Scene, course: Course) -> Facts:
     incident = scene.incident
     named = scene.desk.time_intervals
     return Facts(
@@ -142,7 +143,7 @@ def _facts(scene: Scene) -> Facts:
         acknowledged_s=incident.acknowledged_s,
         acknowledged_by=incident.acknowledged_by,
         merged_into=incident.merged_into,
-        held=_held(scene),
+        held=_held(scene) or (holding.why(scene) if course.is_own and not course.insists else ""),
         is_in=lambda name: any(contains(one, scene.now_s) for one in named.get(name, ())),
     )
 

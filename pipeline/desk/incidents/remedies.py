@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from incidents.remedies import telling
-from incidents.remedies.course import Move, holds_page, move
+from incidents.remedies.course import Move, move
 from incidents.remedies.lifecycle import FINAL, Verb, after
 from incidents.remedies.model import Act, act_id
 from incidents.remedies.plan import Candidate, candidates, is_due, newest
@@ -32,21 +32,6 @@ def attend(scene: Scene) -> float | None:
     if not scene.desk.response.automation.remedies and not known:
         return None
     return _Attending(scene, known).run()
-
-
-def page_held_until_s(scene: Scene) -> float | None:
-    """Until when people needn't be paged because a remedy that may still help asks for it (`hold_page`); None: at once.
-
-    Counted from when the incident was opened. A remedy that has failed, or of which nobody knows, holds nothing.
-    """
-    rules = {rule.name: rule for rule in scene.desk.response.automation.remedies}
-    found = [
-        scene.incident.opened_s + rules[act.remedy].hold_page_s
-        for act in acts.of_incident(scene.conn, scene.incident.number)
-        if act.remedy in rules and act.mode == "auto" and holds_page(act)
-    ]
-    until_s = max(found, default=scene.now_s)
-    return until_s if until_s > scene.now_s else None
 
 
 @dataclass

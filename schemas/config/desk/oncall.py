@@ -183,7 +183,7 @@ class _Resolving:
         weekday, minute = hand_over_of(written.hand_over)
         if weekday is not None and turn_h_of(written.rotate) % 24:
             self._checking.report(
-                (*at, "hand_over"), f"turns of {written.rotate} end on no day of the week; leave it out"
+                (*at, "hand_over"), f"turns of {written.rotate} end on no one day of the week; leave the day out"
             )
         if weekday is not None and written.rotate == "daily":
             self._checking.report((*at, "hand_over"), "daily turns end on every day; leave the day of the week out")

@@ -19,6 +19,7 @@ from schemas.config.desk.oncall import oncall_of
 from schemas.config.desk.own import OwnPart
 from schemas.config.desk.planned import dependencies_of, maintenance_of
 from schemas.config.desk.receivers import FILE, Receivers
+from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.routes import NOBODY, ROOT, Routes, joined
 from schemas.config.desk.server import server_of
 from schemas.config.desk.spec import Notifiers
@@ -47,6 +48,7 @@ def desk_of(
     notifiers: Notifiers,
     checking: Checking,
     machine: Machine,
+    remedies: Kinds,
 ) -> Desk | None:
     """None where something was wrong. shared: `global` as it is written."""
     for key in [key for key in shared if f"{key}{FILE}" in shared]:
@@ -83,7 +85,7 @@ def desk_of(
         templates=pieces.templates(),
         resolve_timeout_s=theirs.global_.resolve_timeout_s,
         server=server_of(ours.desk, checking, machine),
-        response=_response(ours, known_receivers, known_times, checking, machine),
+        response=_response(ours, known_receivers, known_times, remedies, checking, machine),
     )
     if not checking.problems:
         check_reach(ours.escalation, desk.response, desk.receivers, checking)
@@ -97,6 +99,7 @@ def _response(
     ours: OwnPart,
     receivers: Mapping[str, Receiver] | None,
     times: Collection[str] | None,
+    remedies: Kinds,
     checking: Checking,
     machine: Machine,
 ) -> Response:
@@ -112,7 +115,7 @@ def _response(
         incidents=incidents_of(ours.incidents, names, checking),
         oncall=oncall_of(ours.oncall, names, checking, machine),
         escalation=escalation_of(ours.escalation, names, checking),
-        automation=automation_of(ours.automation, names, checking),
+        automation=automation_of(ours.automation, remedies, names, checking),
     )
 
 

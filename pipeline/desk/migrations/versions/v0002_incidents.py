@@ -130,6 +130,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_parts_episode"), "parts", ["episode"], unique=False)
     op.create_index(op.f("ix_parts_fingerprint"), "parts", ["fingerprint"], unique=False)
     op.create_table(
+        "reviews",
+        sa.Column("incident", serial, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident"], ["incidents.number"], name=op.f("fk_reviews_incident"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("incident", "version", name=op.f("pk_reviews")),
+    )
+    op.create_table(
         "tasks",
         sa.Column("id", serial, nullable=False),
         sa.Column("incident", serial, nullable=False),

@@ -69,6 +69,14 @@ LEAST = {
     ("DELETE", "/api/desk/oncall/overrides/{id}"): "responder",
     ("POST", "/api/desk/oncall/swap"): "responder",
 }
+PROVEN = {
+    ("POST", "/hooks/pagerduty"),
+    ("POST", "/hooks/opsgenie"),
+    ("POST", "/hooks/slack"),
+    ("GET", "/links/{link}"),
+    ("POST", "/links/{link}"),
+}
+"""By a signature, or by the address itself; `tests/escalation` has what they take."""
 SAME = {"host": "desk.example", "origin": "https://desk.example", "sec-fetch-site": "same-origin"}
 # What a browser says of where a request comes from -> whether it may change something.
 ORIGINS: dict[str, tuple[dict[str, str], bool]] = {
@@ -98,7 +106,13 @@ def asked(api: Api, method: str, path: str, **options: Any) -> int:
 
 def test_the_table_has_every_address() -> None:
     there = {(method, route.path) for route in ROUTES for method in route.methods or () if method != "HEAD"}
-    assert there == set(LEAST)
+    assert there == set(LEAST) | PROVEN
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(PROVEN))
+def test_what_proves_itself_is_given_nothing_by_a_token(method: str, path: str, closed: Api) -> None:
+    for token in (None, "admin-token"):
+        assert closed.ask(method, path.replace("{link}", "x"), token=token).status_code == 404
 
 
 @pytest.mark.parametrize(("method", "path"), LEAST)

@@ -9,6 +9,7 @@ from pipeline.commands import (
     alerts,
     automation,
     broker,
+    change,
     check,
     completion,
     dead_letters,
@@ -64,6 +65,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
 reviews.register(incident.app)
 app.add_typer(incident.app, name="incident")
+app.add_typer(change.app, name="change")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(automation.app, name="automation")
 app.add_typer(oncall.app, name="oncall")

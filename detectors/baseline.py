@@ -83,7 +83,7 @@ class Baseline(Detector):
 
     kind: ClassVar[str] = "baseline"
     levels_on: ClassVar[Literal["score", "value"]] = "score"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}  # one bin of the day changes at a time
     Params: ClassVar[type[Settings]] = Params
 

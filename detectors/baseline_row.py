@@ -15,7 +15,7 @@ from detectors.pulse import HELD, PULSE_FIELDS, pulse
 from detectors.slow import (
     DRIFT_FIELDS,
     HOLDS,
-    drift_border,
+    ROW_S,
     drift_holds,
     drift_score,
     hold_drift,
@@ -38,24 +38,24 @@ STATE = np.dtype(
         ("rows", "f8"),  # seen
         ("t", "f8"),  # Unix s of the newest row
         ("x", "f8"),  # its value
-        ("period", "f8"),  # s between rows, a running mean
         ("fast", "f8"),  # fast level
         ("slow", "f8"),  # slow level: of about a day, at least 1000 rows
         ("day", "f8"),  # fast level of what slow level and profile leave over
-        ("error_fast", "f8"),  # bounded mean absolute residual of each of the three forecasts
-        ("error_slow", "f8"),
-        ("error_day", "f8"),
-        ("choice", "f8"),  # the forecast behind `expected`: SLOW, DAY or FAST
         ("short", "f8"),  # short mean of the residual to slow level and profile, for the slow channel
         ("rebased", "f8"),  # what a person's newest "normal" added to the slow level; 0: nothing to take back
         *PULSE_FIELDS,
+        ("period", "f4"),  # s between rows, a running mean
+        ("error_fast", "f4"),  # bounded mean absolute residual of each of the three forecasts
+        ("error_slow", "f4"),
+        ("error_day", "f4"),
+        ("choice", "f4"),  # the forecast behind `expected`: SLOW, DAY or FAST
         *TAIL_FIELDS,
         *DRIFT_FIELDS,
     ]
 )
-"""One series. All f8, so that a row is cleared through one plain view; all zero: never seen."""
+"""One series: 184 bytes, whole f8s, so that a row is cleared through one plain view. What grows without end, or is of
+the size of a value, is f8; what is of the size of a residual is f4. All zero: never seen."""
 
-BIN_FIELDS = len(profile.BIN.names or ())
 SLOW, DAY, FAST = 0.0, 1.0, 2.0
 SLOW_WEIGHT_MIN, SLOW_WEIGHT_MAX = 0.001, 0.1  # of a new row in slow level and errors: a day's worth, within these
 FAST_WEIGHT = 0.3  # of a new row in the fast levels
@@ -70,6 +70,7 @@ NORMAL = 2.0  # sigmas from `expected` towards the surprise: what is nearer came
 FLAT = 0.05  # of the level: smaller changes of a series that never varied do not score
 NOISE = 1e-6  # of the level: smaller differences are rounding, not data
 TINY = 1e-300
+RESTS = 100.0  # mean residuals: where one episode in 50 rows passes so many, the series rests in between
 DEVIATION_MAX = 1e6
 SIGMA = math.sqrt(math.pi / 2.0)  # sigma / mean absolute deviation of the normal law
 
@@ -89,18 +90,21 @@ def run(
 ) -> None:
     starts, seconds, holidays = clocks
     cells = series.view(np.float64).reshape((len(series), -1))
-    bins = profiles.view(np.float32).reshape((len(profiles), -1))
+    bins = profiles.view(np.uint16).reshape((len(profiles), -1))
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
-            later, bin_ = rows[i + AHEAD], BIN_FIELDS * profile.place(calendar.local(t[i + AHEAD], starts, seconds))[0]
+            later, bin_ = (
+                rows[i + AHEAD],
+                profile.BIN_CELLS * profile.place(calendar.local(t[i + AHEAD], starts, seconds))[0],
+            )
             for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
                 prefetch(cells, later, field)
             prefetch(bins, later, bin_)
-            prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
+            prefetch(bins, later, min(bin_ + 2 * profile.BIN_CELLS, bins.shape[1] - 1))
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
-            bins[k] = 0.0
+            bins[k] = 0
             for bin_ in range(rests.shape[1]):
                 rests[k, bin_].value = rests[k, bin_].count = 0.0
         local_s = calendar.local(t[i], starts, seconds)
@@ -140,7 +144,9 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
     off_slow = x - s.slow - season
     off_season = off_slow if known else x - s.fast
     if gap:
-        s.fast, s.day, s.short = x, off_season, 0.0
+        # A walk is somewhere else by now: nothing can be said of its first value. A level is where it was for a while.
+        steady = s.choice == SLOW and known and row > START_ROWS and dt <= GAP_PERIODS * ROW_S
+        s.fast, s.day, s.short = (by_slow, 0.0, 0.0) if steady else (x, off_season, 0.0)
     by_fast = s.fast
     by_day = (by_slow if known else s.fast) + s.day
     off_fast = x - s.fast
@@ -154,7 +160,8 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
     elif s.choice == FAST:
         expected, error = by_fast, s.error_fast
     least = max(min_change, min_change_relative * abs(expected))
-    deviation = _deviation(x, expected, error, least)
+    wide = max(least, s.tail_level) if tail_ready(s) else least  # so much is at most CALM sigmas
+    deviation = _deviation(x, expected, error, wide)
     ready = row >= warm_up
     if ready:
         v.expected = expected
@@ -175,9 +182,11 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
             spike = change / border if change > floor and change >= least else 0.0
         if change > floor:
             learn_tail(s, row, change / scale, x != s.x)
-        drifts = s.short * direction >= 0.0 and abs(s.short) >= least and ready
-        passed = drift_border(s, floor)
-        drift = drift_score(s, row, share, abs(s.short), floor, verdict_factor(s), drifts)
+        # A series that rests between its bursts leaves its level with each of them: those are the spikes' business.
+        rests = s.tail_level > RESTS * s.error_slow
+        drifts = s.short * direction >= 0.0 and abs(s.short) >= least and ready and not rests
+        factor = verdict_factor(s)
+        drift = drift_score(s, row, s.period, abs(s.short), floor, factor, drifts)
         if ready:
             if x > upper or x < lower:
                 spike = max(spike, 1.0)  # the band is exact, whatever the rounding of the division above
@@ -195,25 +204,25 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
             if drift > spike and v.score >= 1.0:
                 # Told as off the slow level: held, and cleared, by the same. Calm, the choice below is free again.
                 s.choice = SLOW
-                deviation = _deviation(x, by_slow, s.error_slow, least)
+                deviation = _deviation(x, by_slow, s.error_slow, wide)
                 v.expected, v.deviation = by_slow, deviation
                 if _choice(s) == SLOW:  # a walk is never held: it need not come back to any level
-                    hold_drift(s, row, s.short, passed)
+                    hold_drift(s, row, s.short, abs(s.short) / (drift * factor))
             if s.drifting != 0.0:
                 # One row of a shift need not stand out: its mean does, and that is what holds it open and clears it.
                 side = 1.0 if s.drifting > 0.0 else -1.0
-                holds = drift_holds(s, row, share, s.short)
+                holds = drift_holds(s, row, share, off_season)
                 if holds == HOLDS:
                     if v.deviation * side < CALM:
                         v.deviation = CALM * side
                 elif holds == ACCEPTED:
-                    moved = s.drift_mean
+                    moved = s.short
                     s.slow += moved
                     s.day -= moved
                     s.short -= moved
                     off_slow -= moved
                     if s.choice == SLOW:
-                        deviation = _deviation(x, by_slow + moved, s.error_slow, least)
+                        deviation = _deviation(x, by_slow + moved, s.error_slow, wide)
                         v.expected, v.deviation = by_slow + moved, deviation
                     v.part = BECAME_NORMAL
 
@@ -230,9 +239,10 @@ def _step(s: Any, p: Any, rest: Any, t: float, local_s: float, rest_day: bool, x
 
 
 @compiled
-def _deviation(x: float, expected: float, error: float, least: float) -> float:
-    """In robust sigmas, bounded. A change of `least` is at most CALM: so that a floor also lets an alert clear."""
-    sigma = max(SIGMA * error, NOISE * abs(expected), least / CALM) + TINY
+def _deviation(x: float, expected: float, error: float, wide: float) -> float:
+    """In robust sigmas, bounded. A change of `wide` is at most CALM: so that a floor also lets an alert clear, and a
+    series that mostly rests has a sigma at all."""
+    sigma = max(SIGMA * error, NOISE * abs(expected), wide / CALM) + TINY
     return min(max((x - expected) / sigma, -DEVIATION_MAX), DEVIATION_MAX)
 
 

@@ -21,7 +21,8 @@ from schemas.levels import Border
 from schemas.metric import Series
 from schemas.selector import Selector
 
-GROUP = np.dtype([("rows", "f8"), *PULSE_FIELDS])
+GROUP = np.dtype([("rows", "f8"), ("since", "f8"), *PULSE_FIELDS])
+"""since: Unix s of the first row."""
 SLOT = np.dtype([("bad", "f8"), ("all", "f8")])
 """Sums of one slot of time."""
 
@@ -99,6 +100,7 @@ class BurnRate(GroupDetector):
     """
 
     kind: ClassVar[str] = "burn_rate"
+    version: ClassVar[int] = 2
     tells_ends: ClassVar[bool] = True
     Params: ClassVar[type[Settings]] = Params
 
@@ -192,6 +194,9 @@ def _run(
         bad, events = _counted(roles[k], x[i], is_share)
         v.expected, v.lower, v.upper, v.score, v.deviation, v.part = 1.0, np.nan, np.nan, 0.0, 0.0, 0.0
         value[i], ratio, fastest = 0.0, 0.0, -1.0
+        if s.rows == 0.0:
+            s.since = t[i]
+        seen_s = (t[i] - s.since) * (1.0 + 1.0 / max(s.rows, 1.0))  # a row stands for the time since the one before
         for w in range(len(windows)):
             mine, n = slots[k, w], windows[w].slots
             at = math.floor(t[i] / windows[w].slot_s)
@@ -212,7 +217,9 @@ def _run(
                 if step < SLOTS_A_SHORT:
                     short_bad += slot.bad
                     short_all += slot.all
-            burn = min(_share(long_bad, long_all), _share(short_bad, short_all)) / budget
+            # What a window has not seen yet counts as free of failures: a few bad minutes are no bad three days.
+            seen = min(seen_s / (n * windows[w].slot_s), 1.0)
+            burn = min(seen * _share(long_bad, long_all), _share(short_bad, short_all)) / budget
             # The pair that is nearest to its border speaks; one of too few events only where no other can.
             over = burn / windows[w].burn if long_all >= min_events else 0.0
             if over > fastest:

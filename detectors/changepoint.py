@@ -48,7 +48,6 @@ STATE = np.dtype(
 )
 """One series. All f8, all zero: never seen."""
 
-BIN_FIELDS = len(profile.BIN.names or ())
 SEASONAL = 4  # where the settings say whether the time of day is taken out
 Z_MAX = 4.0  # sigmas that one row may count: no single outlier is a shift, nor are three
 FORGET = 0.9999  # of the Page-Hinkley sums, a row; river's default
@@ -101,6 +100,7 @@ class Changepoint(Detector):
     """
 
     kind: ClassVar[str] = "changepoint"
+    version: ClassVar[int] = 2
     tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}
@@ -177,20 +177,20 @@ def anew(s: Any) -> None:
 @compiled
 def _run(series: Any, profiles: Any, rows: Rows, fresh: Flags, t: Floats, x: Floats, settings: Any, out: Any) -> None:
     cells = series.view(np.float64).reshape((len(series), -1))
-    bins = profiles.view(np.float32).reshape((len(profiles), -1))
+    bins = profiles.view(np.uint16).reshape((len(profiles), -1))
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
             later = rows[i + AHEAD]
             for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
                 prefetch(cells, later, field)
             if settings[SEASONAL]:
-                bin_ = BIN_FIELDS * profile.place(t[i + AHEAD])[0]
+                bin_ = profile.BIN_CELLS * profile.place(t[i + AHEAD])[0]
                 prefetch(bins, later, bin_)
-                prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
+                prefetch(bins, later, min(bin_ + 2 * profile.BIN_CELLS, bins.shape[1] - 1))
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
-            bins[k] = 0.0
+            bins[k] = 0
         _step(series[k], profiles[k], t[i], x[i], settings, out[i])
 
 

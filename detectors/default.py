@@ -36,12 +36,20 @@ PARTS: dict[str, type[Detector]] = {
 }
 """By the names of their settings. Their order is their number in a verdict's `part`."""
 
-TESTS = 16.0  # a verdict's part: TESTS * number of the part here + the part's own
+PART_MAX = 16.0  # a verdict's part: number of the part here + PART_MAX * the part's own
 HELD = 3.0  # |deviation| that holds an alert open
 AFTER_ROWS = 60.0  # from where baseline spoke: what climbs or scatters then is its episode, and is no second alert
 FOLLOWING = ("ramp", "spread")  # the parts that are quiet for so long
 TOLD_BITS = 3  # of a part in the list of those that were told "noise"
 TOLD_MAX = 20  # of them are remembered; older ones can't be taken back
+
+
+class CalmGapParams(GapParams):
+    """Settings of `gap` where nobody asked for it by name."""
+
+    min_s: float = Field(
+        default=3600.0, ge=0.0, allow_inf_nan=False, description="Gaps shorter than that never score, in seconds."
+    )
 
 
 class Params(Settings):
@@ -57,7 +65,9 @@ class Params(Settings):
     spread: SpreadParams | Literal[False] = Field(
         default=SpreadParams(), description="Noise that grows: settings of `spread`."
     )
-    gap: GapParams | Literal[False] = Field(default=GapParams(), description="Missing data: settings of `gap`.")
+    gap: CalmGapParams | Literal[False] = Field(
+        default=CalmGapParams(), description="Missing data: settings of `gap`, `min_s` of an hour."
+    )
 
 
 class Default(Detector):
@@ -106,14 +116,14 @@ class Default(Detector):
                 first = number == 0
                 self._parts[name].update(rows, fresh, t, x, out if first else said)
                 if not first:
-                    _merge(said, TESTS * number, quiet & (name in FOLLOWING), out)
+                    _merge(said, float(number), quiet & (name in FOLLOWING), out)
             if number == 0:
                 _count(rows, fresh, out, self._quiet, quiet)
         _remember(rows, fresh, out, self._spoke, self._told)
 
     def part_of(self, part: int) -> str:
         """Name of the part that a verdict's `part` means."""
-        return list(PARTS)[part // int(TESTS)]
+        return list(PARTS)[part % int(PART_MAX)]
 
     def why(self, point: Point) -> str:
         speaks = self._parts.get(self.part_of(point.part)) or next(iter(self._parts.values()))
@@ -156,7 +166,7 @@ _NOTHING = np.array([(np.nan, np.nan, np.nan, 0.0, 0.0, 0.0)], VERDICT)[0]
 
 def _own(point: Point) -> Point:
     """The point as the part that speaks wrote it."""
-    return replace(point, part=point.part % int(TESTS))
+    return replace(point, part=point.part // int(PART_MAX))
 
 
 @compiled
@@ -164,6 +174,7 @@ def _count(rows: Rows, fresh: Flags, out: Any, left: Any, quiet: Flags) -> None:
     """Which events come within AFTER_ROWS of one where baseline spoke. left: rows to go, the state."""
     for i in range(len(rows)):
         k = rows[i]
+        out[i].part *= PART_MAX
         if fresh[i]:
             left[k] = 0.0
         if out[i].score >= 1.0:
@@ -174,8 +185,8 @@ def _count(rows: Rows, fresh: Flags, out: Any, left: Any, quiet: Flags) -> None:
 
 
 @compiled
-def _merge(said: Any, part: float, quiet: Flags, out: Any) -> None:
-    """Adds what one more part said. It speaks where it scores most, or where it alone holds."""
+def _merge(said: Any, number: float, quiet: Flags, out: Any) -> None:
+    """Adds what the part of that number said. It speaks where it scores most, or where it alone holds."""
     for i in range(len(said)):
         v, w = out[i], said[i]
         if quiet[i]:
@@ -185,7 +196,7 @@ def _merge(said: Any, part: float, quiet: Flags, out: Any) -> None:
             v.deviation = w.deviation
             speaks = speaks or v.score < 1.0
         if speaks:
-            v.part = part + w.part
+            v.part = number + PART_MAX * w.part
         v.score = max(v.score, w.score)
 
 
@@ -197,4 +208,4 @@ def _remember(rows: Rows, fresh: Flags, out: Any, spoke: Any, told: Any) -> None
         if fresh[i]:
             spoke[k] = told[k] = 0
         if out[i].score >= 1.0:
-            spoke[k] = int(out[i].part / TESTS)
+            spoke[k] = int(out[i].part % PART_MAX)

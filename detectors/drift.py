@@ -38,7 +38,6 @@ STATE = np.dtype(
 )
 """One series. All f8, all zero: never seen."""
 
-BIN_FIELDS = len(profile.BIN.names or ())
 SEASONAL = 5  # where the settings say whether the time of day is taken out
 FIRST_LEVELS = 3  # of the histogram: most rows touch no other
 SPAN = 4.0  # sigmas to either side that ADWIN sees as 0 and 1
@@ -81,6 +80,7 @@ class Drift(Detector):
     """
 
     kind: ClassVar[str] = "drift"
+    version: ClassVar[int] = 2
     tells_ends: ClassVar[bool] = True
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     slow_axes: ClassVar[Mapping[str, int]] = {"profile": 1}
@@ -148,7 +148,7 @@ def _run(
     out: Any,
 ) -> None:
     cells = series.view(np.float64).reshape((len(series), -1))
-    bins = profiles.view(np.float32).reshape((len(profiles), -1))
+    bins = profiles.view(np.uint16).reshape((len(profiles), -1))
     sums = buckets.reshape((len(buckets), -1))[:, : FIRST_LEVELS * adaptive_window.COLUMNS]
     for i in range(len(rows)):
         if i + AHEAD < len(rows):
@@ -156,15 +156,15 @@ def _run(
             for field in range(0, cells.shape[1], 8):  # 8 numbers are a cache line
                 prefetch(cells, later, field)
             if settings[SEASONAL]:
-                bin_ = BIN_FIELDS * profile.place(t[i + AHEAD])[0]
+                bin_ = profile.BIN_CELLS * profile.place(t[i + AHEAD])[0]
                 prefetch(bins, later, bin_)
-                prefetch(bins, later, min(bin_ + 5, bins.shape[1] - 1))
+                prefetch(bins, later, min(bin_ + 2 * profile.BIN_CELLS, bins.shape[1] - 1))
             for field in range(0, sums.shape[1], 8):
                 prefetch(sums, later, field)
         k = rows[i]
         if fresh[i]:
             cells[k] = 0.0
-            bins[k] = 0.0
+            bins[k] = 0
             buckets[k] = 0.0
             samples[k] = 0.0
         _step(series[k], profiles[k], buckets[k], samples[k], t[i], x[i], settings, out[i])

@@ -4,7 +4,7 @@ Knows the values and times of one series a row. Nothing is said of a series that
 
 1. `repeats` is the share of values that repeat the one before. Were repeats independent, a run of r rows would come by
    chance with repeats**(r - 1): the border is at least where that is 1e-16, and at least `min_rows`.
-2. Real runs are longer than that: the border is also 4 times the level that one run in 500 passes.
+2. Real runs are longer than that: the border is also 6 times the level that one run in 500 passes.
 3. Values at which a series likes to rest (0 at night, a limit) come back: a long run is remembered by its value, and
    one at the same value is usual unless it is twice as long as the longest there.
 """
@@ -20,6 +20,7 @@ from detectors.base import Detector, Flags, Floats, Point, Records, Rows, Settin
 from detectors.prefetch import AHEAD, prefetch
 from detectors.tail import VERDICT_FIELDS, judge_tail, verdict_factor
 from schemas.compiled import compiled
+from schemas.duration import format_duration
 from schemas.levels import Border
 
 STATE = np.dtype(
@@ -27,25 +28,25 @@ STATE = np.dtype(
         ("rows", "f8"),  # seen
         ("t", "f8"),  # Unix s of the newest
         ("x", "f8"),  # its value
-        ("usual", "f8"),  # s between rows, a running mean, bounded
         ("run", "f8"),  # rows of the same value, up to the newest
         ("run_t", "f8"),  # Unix s of the first of them
-        ("told", "f8"),  # 1: this run was told
-        ("repeats", "f8"),  # share of values that repeat the one before
-        ("level", "f8"),  # rows: one run in 500 is longer
         ("known_x", "f8"),  # value at which long runs come back
-        ("known_rows", "f8"),  # the longest of them; 0: none
         ("new_x", "f8"),  # the same of the newest long run that was at no such value
-        ("new_rows", "f8"),
+        ("usual", "f4"),  # s between rows, a running mean, bounded
+        ("told", "f4"),  # 1: this run was told
+        ("repeats", "f4"),  # share of values that repeat the one before
+        ("level", "f4"),  # rows: one run in 500 is longer
+        ("known_rows", "f4"),  # the longest of them; 0: none
+        ("new_rows", "f4"),
         *VERDICT_FIELDS,
     ]
 )
-"""One series: 120 bytes. All zero: never seen."""
+"""One series: 88 bytes. All zero: never seen."""
 
 CHANCE = 1e-16
 SHARE = 0.998  # of runs not longer than the level
 STEP = 0.2  # of log level, a run
-LEVELS = 4.0  # border in levels
+LEVELS = 6.0  # border in levels: where runs fall as slowly as length^-3, one in 100,000 is so long
 LONGER = 2.0  # border in longest runs, at a value where they come back
 WEIGHT = 0.001  # of a row in `repeats`: about a day of a value a minute
 MOVING = 0.9  # repeats beyond which a series mostly stands still
@@ -86,7 +87,7 @@ class Flatline(Detector):
 
     kind: ClassVar[str] = "flatline"
     tells_ends: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -110,8 +111,8 @@ class Flatline(Detector):
         if point.score < 1.0 and abs(point.deviation) < DEVIATION:
             return f"value {point.value:.6g} is not stuck"
         return (
-            f"value {point.value:.6g} is stuck: the same for {abs(point.deviation) / DEVIATION:.2g} times as long as "
-            f"this series' border for that"
+            f"value {point.value:.6g} is stuck: the same for {format_duration(point.part)}, where "
+            f"{format_duration(point.part * DEVIATION / abs(point.deviation))} are this series' border"
         )
 
     @property
@@ -166,6 +167,7 @@ def _step(s: Any, t: float, x: float, settings: Any, v: Any) -> None:
         v.score = min(score, SCORE_MAX)
     if s.told > 0.0:
         v.deviation = DEVIATION * min(max(score, 1.0), SCORE_MAX)
+        v.part = math.floor(t - s.run_t)
 
 
 @compiled

@@ -41,7 +41,7 @@ GROUP = np.dtype(
         *TAIL_FIELDS,
     ]
 )
-"""One group. All f8, all zero: never seen."""
+"""One group: whole f8s. All zero: never seen."""
 
 DISTANCE = np.dtype(TAIL_FIELDS)
 """The distance's own tail."""

@@ -14,11 +14,14 @@ from schemas.compiled import compiled
 
 BINS = 48
 DAY_S = 86400.0
-BIN = np.dtype([("value", "f4"), ("noise", "f4"), ("count", "f4")])
-"""value: mean difference from the slow level; noise: mean absolute residual; count: rows seen. One bin's fields lie
+BIN = np.dtype([("value", "f4"), ("noise", "f4"), ("count", "u2")])
+"""value: mean difference from the slow level; noise: mean absolute residual; count: rows seen,
+up to COUNT_MAX. One bin's fields lie
 together, so that a row touches one or two cache lines of its profile."""
 REST = np.dtype([("value", "f4"), ("count", "f4")])
 """value: mean difference of days of rest from the profile; count: their rows."""
+COUNT_MAX = 65535.0
+BIN_CELLS = BIN.itemsize // 2  # as u2, through which a profile is cleared and asked for
 REST_DAYS = 3.0  # of rest before their profile is used: those of two weeks, a pattern seen twice
 
 
@@ -53,7 +56,7 @@ def learn(bin_: Any, period_s: float, residual: float, residual_max: float, nois
         residual = max(-residual_max, min(residual_max, residual))
     bin_.value += 0.5 * weight * residual
     bin_.noise += weight * (noise - bin_.noise)
-    bin_.count += 1.0
+    bin_.count = min(bin_.count + 1.0, COUNT_MAX)
 
 
 @compiled

@@ -26,24 +26,24 @@ STATE = np.dtype(
     [
         ("rows", "f8"),  # seen
         ("t", "f8"),  # Unix s of the newest
-        ("period", "f8"),  # s between rows, a running mean, bounded
         ("x", "f8"),  # the newest value
-        ("moves", "f8"),  # share of values that differ from the one before
         ("sum", "f8"),  # of the open mean's values
-        ("count", "f8"),  # of them
         ("m0", "f8"),  # the newest whole mean
         ("m1", "f8"),
         ("m2", "f8"),
         ("m3", "f8"),
         ("m4", "f8"),
         ("m5", "f8"),  # the oldest
-        ("means", "f8"),  # whole ones so far, since the last gap
-        ("left", "f8"),  # mean absolute climb that the hour of the day does not explain
-        ("held", "f8"),  # border that the open episode passed, signed; 0: none
+        ("period", "f4"),  # s between rows, a running mean, bounded
+        ("moves", "f4"),  # share of values that differ from the one before
+        ("count", "f4"),  # of them
+        ("means", "f4"),  # whole ones so far, since the last gap
+        ("left", "f4"),  # mean absolute climb that the hour of the day does not explain
+        ("held", "f4"),  # border that the open episode passed, signed; 0: none
         *TAIL_FIELDS,
     ]
 )
-"""One series: 184 bytes, and 24 hours of 8 bytes. All zero: never seen."""
+"""One series: 144 bytes, and 24 hours of 8 bytes. All zero: never seen."""
 
 HOURS = 24
 HOUR = np.dtype([("climb", "f4"), ("left", "f4")])
@@ -59,7 +59,7 @@ HOUR_SHARE = 0.5  # share of the hour's own noise in the scale of the surprise
 MOVES_WEIGHT = 0.001
 MOVES_MIN = 0.2  # of values that move: what mostly rests, and jumps, has no ramps
 GAP_MEANS = 3.0  # a longer gap, in means, starts afresh
-BORDER = 0.95  # tail borders: the smallest of four seldom strays, and is judged only every ten minutes
+BORDER = 0.9  # tail borders: the smallest of four seldom strays, and is judged only every ten minutes
 BACK = 0.5  # of the border: the ramp is over
 HELD = 0.999
 SCORE_MAX = 100.0
@@ -107,7 +107,7 @@ class Ramp(Detector):
 
     kind: ClassVar[str] = "ramp"
     tells_ends: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -159,6 +159,7 @@ def _run(series: Any, hours: Any, rows: Rows, fresh: Flags, t: Floats, x: Floats
             later = rows[i + AHEAD]
             prefetch(cells, later, 0)
             prefetch(cells, later, 8)
+            prefetch(cells, later, 16)
             prefetch(bins, later, 2 * _place(t[i + AHEAD])[0])
         k = rows[i]
         if fresh[i]:

@@ -35,7 +35,7 @@ STATE = np.dtype(
         *TAIL_FIELDS,
     ]
 )
-"""One series' calibration. All f8, all zero: never seen."""
+"""One series' calibration: whole f8s. All zero: never seen."""
 
 RISE, PROBABILITY, MASS, DRIFT = 0, 1, 2, 3
 """What a raw score is: see `surprise_of`. DRIFT: 1 where the model says drift."""
@@ -69,7 +69,7 @@ class River(Detector):
     """
 
     kind: ClassVar[str] = "river"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     levels_on: ClassVar[Literal["score", "value"]] = "score"
     Params: ClassVar[type[Settings]] = Params
 

@@ -7,31 +7,34 @@ Rows count in MINUTES where they come faster: a row of a series of one value a s
 spans the same time, and its noise passes the border as often a day as that of a series of one value a minute.
 """
 
+import math
 from typing import Any
 
 from schemas.compiled import compiled
 
 DRIFT_FIELDS: list[tuple[str, str]] = [
-    ("drift_rows", "f8"),  # means that taught it, each by its share
-    ("drift_mean", "f8"),  # mean of the means until it starts; of a told shift: a steadier mean of it
     ("drift_level", "f8"),
-    ("drift_height", "f8"),
-    ("drift_top", "f8"),  # highest score of the last HOLD_ROWS
     ("drift_top_row", "f8"),
-    ("drifting", "f8"),  # signed border that a told shift passed first, while it is held; 0: none
     ("drift_row", "f8"),  # row at which it did
+    ("drift_rows", "f4"),  # means that taught it, each by its share
+    ("drift_mean", "f4"),  # mean of the means until it starts; of a told shift: a steadier mean of its rows, bounded
+    ("drift_height", "f4"),
+    ("drift_top", "f4"),  # highest score of the last HOLD_ROWS
+    ("drifting", "f4"),  # signed border that a told shift passed first, while it is held; 0: none
 ]
 """Fields that a detector puts into its own record. All zero: never seen."""
 
 ROW_S = 60.0  # a row counts less where rows are closer
+RARE_S = 300.0
 SHARE = 0.98
-HEIGHT = 4.5  # border = level + HEIGHT * height
+HEIGHT = 4.5  # border = level + so many heights where rows are RARE_S apart or more; `_heights` where they are closer
 STEP = 0.002  # of the level, in heights
 PEAK_WEIGHT = 0.01
 PEAK_MAX = 10.0
 START_ROWS, START_MINUTES = 600.0, 300.0  # at least both: a mean's memory is 9 rows, or 9 minutes
 BACK = 0.5  # of the border that it passed: a shift has come back when its mean is below that
-HELD_WEIGHT = 0.05  # of a new row in the mean that holds a told shift: steadier than the one that tells it
+HELD_WEIGHT = 0.1  # of a new row in the mean that holds a told shift: steadier than the one that tells it
+HELD_MAX = 2.0  # borders that a row counts at most there: however far it was, it is over as soon
 HOLD_ROWS = 180.0  # the same shift is told again sooner only if it gets worse; held so long, it is the new normal
 OVER, HOLDS, NORMAL = 0.0, 1.0, 2.0
 
@@ -43,18 +46,20 @@ def row_share(period_s: float) -> float:
 
 
 @compiled
-def drift_border(s: Any, floor: float) -> float:
-    """The mean that scores 1.0, > 0."""
-    return float(s.drift_level + HEIGHT * (max(s.drift_height, 0.05 * abs(s.drift_level)) + floor))
+def _heights(period_s: float) -> float:
+    """Of the border over the level. Rows that come five times as often would pass it five times as often a day; ln 5
+    heights more and they don't, as an exponential tail falls."""
+    return HEIGHT + math.log(RARE_S / min(max(period_s, ROW_S), RARE_S))
 
 
 @compiled
-def drift_score(s: Any, row: float, share: float, mean: float, floor: float, factor: float, told: bool) -> float:
+def drift_score(s: Any, row: float, period_s: float, mean: float, floor: float, factor: float, told: bool) -> float:
     """Score of the short mean, then learn from it. 0 below its own maximum of the last HOLD_ROWS. `floor` (> 0): a mean
     below it is rounding. `factor`: of the border. `told`: False where the score will not be used, and must not count
     as told."""
     if mean <= floor:
         return 0.0
+    share = row_share(period_s)
     until = max(START_MINUTES, share * START_ROWS)
     if s.drift_rows < until:
         s.drift_rows += share
@@ -65,7 +70,7 @@ def drift_score(s: Any, row: float, share: float, mean: float, floor: float, fac
     if over <= 0.0:
         s.drift_level -= share * STEP * (1.0 - SHARE) * height
         return 0.0
-    score = mean / ((s.drift_level + HEIGHT * height) * factor)
+    score = mean / ((s.drift_level + _heights(period_s) * height) * factor)
     s.drift_height += share * PEAK_WEIGHT * (min(over, PEAK_MAX * height) - s.drift_height)
     s.drift_level += share * STEP * SHARE * height
     if share * (row - s.drift_top_row) > HOLD_ROWS:
@@ -86,9 +91,10 @@ def hold_drift(s: Any, row: float, mean: float, border: float) -> None:
 
 
 @compiled
-def drift_holds(s: Any, row: float, share: float, mean: float) -> float:
+def drift_holds(s: Any, row: float, share: float, residual: float) -> float:
     """Of a told shift: OVER, HOLDS or NORMAL, the last once, when it was held so long that it is how things are now."""
-    s.drift_mean += share * HELD_WEIGHT * (mean - s.drift_mean)
+    most = HELD_MAX * abs(s.drifting)
+    s.drift_mean += share * HELD_WEIGHT * (max(-most, min(residual, most)) - s.drift_mean)
     if s.drift_mean * s.drifting <= BACK * s.drifting * s.drifting:
         s.drifting = 0.0
         return OVER

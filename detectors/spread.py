@@ -25,13 +25,13 @@ STATE = np.dtype(
     [
         ("rows", "f8"),  # seen
         ("x", "f8"),  # newest value
-        ("now", "f8"),  # short mean of the bounded steps
         ("usual", "f8"),  # long mean of them
-        ("held", "f8"),  # border of the open episode, signed: > 0 wider, < 0 narrower; 0: none
+        ("now", "f4"),  # short mean of the bounded steps
+        ("held", "f4"),  # border of the open episode, signed: > 0 wider, < 0 narrower; 0: none
         *TAIL_FIELDS,
     ]
 )
-"""One series: 96 bytes. All zero: never seen."""
+"""One series: 72 bytes. All zero: never seen."""
 
 NOW_WEIGHT = 0.04  # of a step in `now`: about 25 rows
 USUAL_WEIGHT = 0.003  # of a step in `usual`: a few hundred rows, so that it follows the time of day
@@ -44,6 +44,7 @@ HELD = 0.999
 SCORE_MAX = 100.0
 DEVIATION = 3.0  # where it is held, times what is left of it
 TINY = 1e-300
+PARTS, RATIO_MAX = 100.0, 1e6  # a verdict's part: the ratio, in hundredths
 _DIRECTIONS = {"above": 1.0, "both": 0.0, "below": -1.0}
 
 
@@ -75,7 +76,7 @@ class Spread(Detector):
 
     kind: ClassVar[str] = "spread"
     tells_ends: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type[Settings]] = Params
 
     def __init__(self, params: Settings, borders: tuple[Border, ...]) -> None:
@@ -101,9 +102,10 @@ class Spread(Detector):
         more = "more" if point.deviation >= 0.0 else "less"
         if point.score < 1.0:
             return f"the values up to {point.value:.6g} are still {more} noisy than usual"
+        ratio = point.part / PARTS
         return (
-            f"the values up to {point.value:.6g} are {more} noisy than usual, {point.score:.2g} times as far as this "
-            f"series' border"
+            f"the values up to {point.value:.6g} are {ratio:.2g} times {more} noisy than usual, where "
+            f"{1.0 + (ratio - 1.0) / point.score:.2g} times are this series' border"
         )
 
     @property
@@ -163,6 +165,7 @@ def _step(s: Any, x: float, settings: Any, v: Any) -> None:
             s.held = side * border
         if s.held != 0.0:
             v.deviation = side * DEVIATION * max(1.0, surprise / (BACK * abs(s.held)))
+            v.part = math.floor(PARTS * min(ratio, RATIO_MAX))
     if surprise > 0.0 and direction * side >= 0.0:
         learn_tail(s, row, surprise, x != before)
     s.usual += max(USUAL_WEIGHT, 1.0 / row) * (step - s.usual)

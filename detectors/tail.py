@@ -9,7 +9,7 @@ are counted in EPISODES, and an episode moves the border once [1]:
     border    u + 4 s                                      (score = surprise / border)
 
 Dense faults (one in every 200 rows) poison their own border all the same: s becomes their height. So a second, calm
-height knows ordinary episodes only. The border is at most 1.2 times the calm one where the series is long known, and
+height knows ordinary episodes only. The border is at most 1.4 times the calm one where the series is long known, and
 comes down to it where a person says that faults were missed; what a person calls noise lifts it by a quarter.
 
 Everything is a ratio to what the series showed before: the unit of the surprise cancels exactly.
@@ -24,20 +24,20 @@ from typing import Any
 from schemas.compiled import compiled
 
 VERDICT_FIELDS: list[tuple[str, str]] = [
-    ("noise", "f8"),  # verdicts of a person on this series, less those taken back
-    ("missed", "f8"),
+    ("noise", "f4"),  # verdicts of a person on this series, less those taken back
+    ("missed", "f4"),
 ]
 """For a detector with a border of another kind; `judge_tail` and `verdict_factor` need no more. All zero: none."""
 
 TAIL_FIELDS: list[tuple[str, str]] = [
-    ("tail_rows", "f8"),  # surprises that taught the tail
-    ("tail_mean", "f8"),  # bounded mean surprise, only used until the tail starts
-    ("tail_level", "f8"),  # u; before it starts, the largest surprise
-    ("tail_height", "f8"),  # s
-    ("tail_calm", "f8"),  # the same of ordinary episodes only
-    ("tail_peak", "f8"),  # the open episode's highest stand over u; 0 when none is open
-    ("tail_opened", "f8"),  # row at which the newest episode opened
-    ("tail_episodes", "f8"),
+    ("tail_rows", "f4"),  # surprises that taught the tail
+    ("tail_mean", "f4"),  # bounded mean surprise, only used until the tail starts
+    ("tail_level", "f4"),  # u; before it starts, the largest surprise
+    ("tail_height", "f4"),  # s
+    ("tail_calm", "f4"),  # the same of ordinary episodes only
+    ("tail_peak", "f4"),  # the open episode's highest stand over u; 0 when none is open
+    ("tail_opened", "i4"),  # row at which the newest episode opened
+    ("tail_episodes", "f4"),
     *VERDICT_FIELDS,
 ]
 """Fields that a detector puts into its own record, beside its other hot fields. All zero: never seen."""
@@ -50,7 +50,7 @@ PEAK_WEIGHT = 0.02  # of a new peak in s
 PEAK_MAX = 5.0  # times s: what one peak counts at most
 CALM_HEIGHT = 5.0  # times the calm height over u: what is higher is no ordinary episode, and teaches calm nothing
 CALM_PEAK_MAX = 2.0  # times the calm height: what one peak counts at most in it
-CALM_MAX = 1.2  # times the calm border: the most that a long known series' border may be
+CALM_MAX = 1.4  # times the calm border: the most that a long known series' border may be
 KNOWN_EPISODES = 300.0  # that is 18,000 rows; before, rare bursts can't be told from common ones, and CALM_MAX is wider
 SURE_VERDICTS = 5.0  # "missed" so often: the border is the calm one
 NOISE_FACTOR, MISSED_FACTOR = 1.25, 0.97  # of the border, a verdict
@@ -59,6 +59,7 @@ START_ROWS = 30.0  # surprises before u and s exist
 READY_ROWS = 50.0  # surprises before the border may be used
 FLAT_ROWS = 300.0  # rows before a series counts as flat, and the share of them that may have changed
 FLAT_SHARE = 0.01
+LEAST, MOST = 1e-30, 1e36  # a smaller surprise is none, a larger one counts as this: single precision holds both
 MEAN_MAX = 4.0  # times the mean: what one surprise counts at most in it
 _FALL = math.exp(-STEP * (1.0 - SHARE))
 
@@ -116,6 +117,9 @@ def judge_tail(s: Any, verdict: str, undo: bool) -> bool:
 def learn_tail(s: Any, row: float, surprise: float, counts: bool) -> None:
     """Learn one surprise > 0 at `row` (rising). `counts`: whether it says something about noise: a repeated value (flat
     line, stuck sensor, sparse zeros) does not."""
+    if surprise < LEAST:
+        return
+    surprise = min(surprise, MOST)
     n = s.tail_rows
     bounded = min(surprise, MEAN_MAX * s.tail_mean) if n > START_ROWS else surprise
     s.tail_mean += max(0.001, 1.0 / (n + 1.0)) * (bounded - s.tail_mean)

@@ -94,7 +94,7 @@ def test_a_daily_peak_is_normal_after_three_days_and_not_at_the_wrong_hour(step_
     for seed in range(4):
         x = noise(seed, n, sigma=1.0) + noon
         x[7 * a_day :] += night[7 * a_day :]
-        out = run(make("baseline", 1), one_row(x, step_s, start_s=19700.0 * DAY_S))
+        out = run(make("default", 1), one_row(x, step_s, start_s=19700.0 * DAY_S))
         on = openings(out["score"])
         around = 3 * width_s // step_s
         opened += sum(abs(row % a_day - a_day // 2) < around for row in on if row >= 3 * a_day)
@@ -201,9 +201,9 @@ def test_daily_and_weekly_values_are_stable(step_s: float) -> None:
     assert abs(out["expected"][-1] - 100.0) < 15.0
 
 
-def test_a_series_costs_less_than_a_kilobyte() -> None:
-    assert STATE.itemsize + BINS * BIN.itemsize <= 1000
-    assert all(STATE[name] == np.float64 for name in STATE.names or ())
+def test_a_series_costs_less_than_700_bytes() -> None:
+    assert STATE.itemsize + BINS * BIN.itemsize <= 700
+    assert STATE.itemsize % 8 == 0, "a row is cleared through a view of whole f8s"
 
 
 def test_the_warm_up_can_not_be_shorter_than_the_tail_needs() -> None:
@@ -241,7 +241,7 @@ def test_faults_that_poison_their_own_border_are_found_again_after_ten_verdicts_
             assert len([row for row in on if min(abs(row - a) for a in at) > 10]) <= 3
     assert found[0] < 0.2 * 120
     assert found[10] > 0.9 * 120
-    assert late > 0.9 * 116
+    assert late > 0.8 * 116
 
 
 def test_a_verdict_of_noise_lifts_the_bar_and_taken_back_leaves_no_trace() -> None:
@@ -366,3 +366,36 @@ def test_false_alerts_a_day_stay_in_bounds_whatever_the_period(shape: str, step_
     assert (
         sum(len(openings(judge(noise_of(shape, seed, t), step_s=step_s)["score"][day:])) for seed in range(3)) <= most
     )
+
+
+@pytest.mark.parametrize("size", [30.0, 100.0, 1000.0])
+def test_a_shift_that_ends_is_over_within_minutes_however_large_it_was(size: float) -> None:
+    for seed in range(4):
+        x = noise(seed, 6000)
+        x[4000:4040] += size
+        out = judge(x)
+        assert (np.abs(out["deviation"][4002:4040]) >= CALM).mean() > 0.8
+        assert (np.abs(out["deviation"][4060:4200]) < CALM).mean() > 0.95
+
+
+def test_a_jump_of_a_level_is_found_across_a_gap_of_minutes_and_a_walk_has_none() -> None:
+    steps = np.random.default_rng(2).normal(0.0, 1.0, 20_000)
+    t = 1.7e9 + np.arange(20_000.0)
+    t[15_000:] += 300.0
+    level, walk = 100.0 + steps, 100.0 + np.cumsum(steps)
+    level[15_000:] += 40.0
+    rows, fresh = np.zeros(20_000, np.int64), np.zeros(20_000, np.bool_)
+    for x, opens in ((level, True), (walk, False)):
+        out = run(make("baseline", 1), Events(rows, fresh, t, x))
+        assert (out["score"][15_000] >= 1.0) == opens
+
+
+def test_a_series_that_rests_between_bursts_has_a_sigma_and_no_shifts() -> None:
+    random = np.random.default_rng(4)
+    x = np.zeros(40_000)
+    for at in np.flatnonzero(random.random(40_000) < 0.002):
+        x[at : at + random.integers(3, 30)] = random.integers(1, 9)
+    out = judge(x)
+    assert np.abs(out["deviation"][20_000:]).max() < 1000.0
+    over = (x > out["upper"]) | (x < out["lower"])
+    assert not (out["score"][~over][20_000:] >= 1.0).any()

@@ -79,20 +79,28 @@ def test_an_outage_pages_once_there_are_enough_events() -> None:
 
 def test_members_take_their_roles_by_selector_and_add_up() -> None:
     params = {"bad": 'hits{code=~"5.."}', "total": "hits"}
-    detector = make("burn_rate", 1, 3, {**params, "min_events": 1})
+    hour = {"long_s": 3600, "short_s": 300, "burn": 1.0}
+    detector = make("burn_rate", 1, 3, {**params, "min_events": 1, "windows": [hour]})
     for member, code in enumerate(("200", "500", "503")):
         detector.join(0, member, Series("hits", (("code", code),)))
-    out, burn = run(detector, one_group([[98.0, 1.0, 1.0]]))
-    assert burn[0] == pytest.approx(20.0)
-    assert (out["upper"][0], out["expected"][0]) == (1.0, 1.0)
+    out, burn = run(detector, one_group([[98.0, 1.0, 1.0]] * 61))
+    assert burn[-1] == pytest.approx(20.0)
+    assert (out["upper"][-1], out["expected"][-1]) == (1.0, 1.0)
 
 
 def test_a_share_of_failures_counts_a_row_as_one_event() -> None:
     detector = make("burn_rate", 1, 1, {"bad": "m0", "min_events": 10})
     assert detector.gathers == "newest"
     out, burn = run(detector, one_group(np.full((20, 1), 0.05)))
-    assert np.flatnonzero(out["score"] >= 1.0)[0] == 9
-    assert burn[9] == pytest.approx(50.0)
+    first = int(np.flatnonzero(out["score"] >= 1.0)[0])
+    assert first == 17, "50 times what is allowed: after 18 minutes 14.4 times what an hour is"
+    assert burn[first] == pytest.approx(50.0 * 18.0 / 60.0)
+
+
+def test_what_a_window_has_not_seen_counts_as_free_of_failures() -> None:
+    """Three times what is allowed, from the first minute on: news for the pair of three days after one of them."""
+    out = judged(np.full(3000, 0.003))
+    assert abs(int(np.flatnonzero(out["score"] >= 1.0)[0]) - 1440) <= 72
 
 
 def test_why_says_rate_objective_and_windows() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from detectors import KINDS
 from detectors.base import Detector, Floats, Point, Records
-from detectors.default import PARTS, TOLD_MAX, Default
+from detectors.default import PARTS, TOLD_MAX, Default, Params
 from schemas.levels import Border
 from tests.detectors.streams import Events, judge, make, one_row, run
 
@@ -17,7 +17,10 @@ def noise(n: int = 3000) -> Floats:
 
 
 def alone(name: str, events: Events) -> Records:
-    return run(make(name, 1), events)
+    """The part as `default` has it."""
+    part = PARTS[name](getattr(Params(), name), ())
+    part.grow(1)
+    return run(part, events)
 
 
 def with_faults() -> Events:
@@ -25,7 +28,7 @@ def with_faults() -> Events:
     x[1500:1502] += 90.0
     x[2000:2060] = x[1999]
     events = one_row(x)
-    kept = np.r_[0:2500, 2550:3000]
+    kept = np.r_[0:2500, 2580:3000]
     return events.take(kept)
 
 
@@ -175,3 +178,23 @@ def test_what_is_expected_is_a_matter_of_baseline(verdict: str) -> None:
 def test_the_state_of_a_series_fits_into_what_is_promised() -> None:
     default = make("default", 1)
     assert sum(array.nbytes for array in default.state.values()) <= 1600
+
+
+@pytest.mark.parametrize(("lost_min", "opens"), [(40, False), (120, True)])
+def test_nobody_asked_for_gaps_of_less_than_an_hour(lost_min: int, opens: bool) -> None:
+    events = one_row(noise())
+    out = run(make("default", 1), events.take(np.r_[0:2500, 2500 + lost_min : 3000]))
+    assert (out["score"][2500] >= 1.0) == opens
+
+
+def test_a_gap_and_a_stuck_value_are_told_in_hours_and_minutes() -> None:
+    events = with_faults()
+    default = make("default", 1)
+    out = run(default, events)
+    said = [
+        default.why(Point(events.x[i], 0, 0, 0, v["score"], v["deviation"], Border.parse(">= 1"), int(v["part"])))
+        for i, v in enumerate(out)
+        if v["score"] >= 1.0
+    ]
+    assert any("the first after 1 h 21 min of missing data, where 1 h are this series' border" in text for text in said)
+    assert any("the same for 14 min, where 14 min are this series' border" in text for text in said)

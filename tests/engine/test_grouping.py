@@ -335,8 +335,8 @@ def test_counts_of_one_bucket_add_up_and_fire_and_resolve() -> None:
     assert [(event.status, event.labels["host"]) for event in found] == [("firing", "a"), ("resolved", "a")]
     first = found[0]
     assert first.value is not None
-    # Half of the 60 events of the first failing minute, of six minutes in the hour so far.
-    assert first.value == pytest.approx(30.0 / 360.0 / 0.001)
+    # Half of the events of two failing minutes: the hour, of which seven minutes were seen, had no other failures.
+    assert first.value == pytest.approx(60.0 / 3600.0 / 0.001)
     assert first.upper == 14.4
     assert "1 h and 5 min" in first.why
     # Failures end at 05:44; five minutes later the short window has forgotten them.

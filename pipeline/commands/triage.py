@@ -33,7 +33,8 @@ def severity(
         if as_json:
             typer.echo(json.dumps(found))
             return
-        out().print(plain(f"{found['id']}  {found['severity_reason'] or 'not judged yet'}"))
+        unjudged = f"SEV{found['severity']}: nobody has said how bad it is, and it has no alerts to tell"
+        out().print(plain(f"{found['id']}  {found['severity_reason'] or unjudged}"))
         if found["seen"]:
             out().print(plain(f"  seen: {found['seen']}"))
             out().print(plain(f"  the rules say now: {found['rules_say']}"))
@@ -43,8 +44,8 @@ def severity(
     if as_json:
         typer.echo(json.dumps(made))
         return
-    what = "is given back to the rules, who judge it within a second" if auto else made["reason"]
-    out().print(plain(f"{made['id']}  {what}"))
+    left = f"stays SEV{made['severity']}: it has no alerts to judge by"
+    out().print(plain(f"{made['id']}  {made['reason'] or left}"))
 
 
 def role(

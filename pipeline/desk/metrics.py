@@ -196,8 +196,12 @@ def _incidents(service: "Service") -> Iterator[Metric]:
 
 
 class ChangesRead(_Described):
+    """Of this process."""
+
     def __init__(self, progress: "Progress") -> None:
         self._progress = progress
+
+    def collect(self) -> Iterator[Metric]:
         read = CounterMetricFamily(
             "tidegauge_desk_changes", "Records read from the changes topic, by what they were", labels=["outcome"]
         )

@@ -56,7 +56,7 @@ def test_an_incident_from_the_first_alert_to_its_end_and_back(scene: Scene) -> N
     scene.take(critical("a", starts_s=START_S + 65.0))
     scene.wait()
     assert (scene.state, scene.only.reopened_s) == ("open", scene.now_s)
-    told = [line.split(":")[0] for line in scene.told()]
+    told = [entry.what for entry in scene.entries() if entry.what in ("opened", "joined", "state", "alert")]
     assert told == ["opened", "joined", "joined", "state", "alert", "alert", "state", "state", "joined", "state"]
     assert broken_at(scene.entries()) is None
 

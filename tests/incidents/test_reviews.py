@@ -196,7 +196,7 @@ def test_figures_count_what_nobody_did_anything_about(scene: Scene) -> None:
     scene.take(failing(1, 0.0, ended=True))
     for _ in range(3):
         scene.wait(61)
-    page = {"incident": 1, "receiver": "pager", "person": "ann", "at_s": START_S, "body": b"{}"}
+    page = {"incident": 1, "receiver": "pager", "person": "ann", "key": "k", "at_s": START_S, "body": b"{}"}
     scene.db.write(lambda conn: conn.execute(insert(tables.pages).values(page)))
     found = scene.db.read(lambda conn: reviews.figures_of(conn, scene.desk, START_S - 1, scene.now_s))
     assert (found.noise.over, found.noise.unattended, found.noise.share) == (1, 1, 1.0)

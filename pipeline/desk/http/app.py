@@ -150,7 +150,6 @@ def app(
     runner: Runner | None = None,
 ) -> Starlette:
     """courier and all after it: those of this process. Raises ValueError where it would stand open."""
-    """courier, taken, feed, changes: those of this process. Raises ValueError where it would stand open."""
     started_s = clock()
     service = Service(
         db=db,
@@ -167,7 +166,6 @@ def app(
     )
     meters = meters or Meters()
     meters.register(service, feed.progress if feed is not None else None, publisher)
-    meters.register(service, feed.progress if feed is not None else None)
     if changes is not None:
         meters.registry.register(ChangesRead(changes.progress))
     made = Starlette(

@@ -77,6 +77,7 @@ def test_one_is_shown_with_all_that_belongs_to_it(api: Api) -> None:
     assert (found["state"], found["service"], found["rule"]) == ("open", "shop", "shop")
     assert {one["labels"]["series"] for one in found["alerts"]} == {"a", "b"}
     assert [entry["what"] for entry in found["timeline"]][:3] == ["opened", "joined", "joined"]
+    assert found["severity_reason"] == "SEV3: level critical"
     assert found["next"] == ["acknowledge", "mitigate", "resolve", "merge", "split"]
     assert found["runbook_url"] == "https://runbooks.example/shop"
     assert found["durations"]["detect_s"] > 59.0

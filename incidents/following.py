@@ -1,22 +1,25 @@
 """What the transitions of its alerts do to an incident: each becomes a line, and some an act."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isfinite
 
 import msgspec
 
 from incidents.model import Line, Part
-from incidents.opening import shown
+from incidents.opening import because, shown
 from schemas.alert import AlertEvent
 from schemas.formats.times import rfc3339_s
 from schemas.levels import LEVELS
 
 
 def follow(part: Part, events: Sequence[AlertEvent], now_s: float) -> tuple[Part, list[Line], bool]:
-    """The part after transitions of its episode, in their order, what the timeline says, and whether it got worse.
+    """The part after all transitions of its episode, in their order, what the timeline says, and whether it got worse.
 
     Worse: it fires again, or at a level that it hadn't reached before.
     """
     lines, is_worse = [], False
+    seen = (value for event in events for value in (event.value, *event.evidence.v))
+    part = msgspec.structs.replace(part, highest=highest([part.highest, *seen]))
     for event in events:
         if event.seq <= part.seq:
             continue
@@ -25,6 +28,14 @@ def follow(part: Part, events: Sequence[AlertEvent], now_s: float) -> tuple[Part
         if (was.level, was.is_firing) != (part.level, part.is_firing):
             lines.append(_line(was, part, rfc3339_s(event.at)))
     return part, lines, is_worse
+
+
+def highest(values: Iterable[float | None]) -> float | None:
+    """
+    >>> highest([0.1, None, float("inf"), 0.12]), highest([None])
+    (0.12, None)
+    """
+    return max((value for value in values if value is not None and isfinite(value)), default=None)
 
 
 def ended(part: Part, reason: str, now_s: float) -> tuple[Part, Line]:
@@ -59,8 +70,7 @@ def _line(was: Part, now: Part, at_s: float) -> Line:
     else:
         rose = LEVELS.index(now.level) > LEVELS.index(was.level)
         change = f"{'rose' if rose else 'fell'} from {was.level} to {now.level}"
-    why = f": {now.why}" if now.why else ""
-    return Line(what="alert", text=f"{shown(now)} {change}{why}", source="alerts", at_s=at_s, details=_details(now))
+    return Line(what="alert", text=f"{shown(now)} {change}{because(now)}", source="alerts", at_s=at_s, details=_details(now))
 
 
 def _details(part: Part) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 Read from an alert, where it tells:
 
-- share of traffic that fails: its value, where `impact.ratios` says that it is one (an error ratio); its annotation
+- share of traffic that fails: its highest value, where `impact.ratios` says that it is one (an error ratio); its annotation
   `impact_share`; times its label or annotation `traffic_share`, where the service has only that much of all traffic
 - customers: labels of `impact.customer_labels`; the annotation `impact_customers`
 - error budget: the annotation `error_budget_burned`; else outage time against what the objective leaves
@@ -86,8 +86,8 @@ def facts(parts: Sequence[Part], plan: ImpactPlan, service_label: str, now_s: fl
 def share_of(part: Part, plan: ImpactPlan) -> float | None:
     """Share of all traffic that fails by this alert, 0 to 1."""
     told = [_number(part.annotations.get(SHARE))]
-    if part.value is not None and any(ratio.matches(part.labels) for ratio in plan.ratios):
-        told.append(part.value)
+    if any(ratio.matches(part.labels) for ratio in plan.ratios):
+        told += [part.value, part.highest]
     known = [share for share in told if share is not None and math.isfinite(share)]
     if not known:
         return None

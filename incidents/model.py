@@ -73,7 +73,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of an alert in an incident, as the desk last saw it. worst: the highest level it had.
 
-    seq: of the transition seen last. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away;
+    seq: of the transition seen last. value: the newest, which at the end says nothing of impact; highest: the highest
+    that transitions or their evidence had. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged away;
     it counts no more then.
     """
 
@@ -94,6 +95,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     left_s: float | None = None
     rule: str = ""
     value: float | None = None
+    highest: float | None = None
     expected: float | None = None
     why: str = ""
 

@@ -19,6 +19,7 @@ from schemas.response.incidents import IncidentPlan, IncidentRule
 TITLE_CHARS_MAX = 200
 SEVERITY_OF_LEVEL: dict[LevelName, int] = {"critical": 2, "warning": 3, "info": 4}
 """Until it is triaged."""
+_LEVEL_SAID = re.compile(rf"^(?:({'|'.join(LEVELS)})(?: \(was \w+\))?|resolved from \w+): ", re.IGNORECASE)
 _FIELD = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)\}")
 _RANK = {level: rank for rank, level in enumerate(LEVELS)}
 _Kind = tuple[str, tuple[tuple[str, str], ...]]  # of incidents that the same alerts join: the rule, its `by` labels
@@ -154,8 +155,7 @@ def joining(part: Part, reason: str, by: str = "tidegauge", source: str = "desk"
         "value": part.value,
         "starts_at_s": part.starts_at_s,
     }
-    why = f" ({part.why})" if part.why else ""
-    text = f"{shown(part)} is {part.level}{why}: {reason}"
+    text = f"{shown(part)} is {part.level}{because(part)}; {reason}"
     return Line(what="joined", text=text, by=by, source=source, details=details)
 
 
@@ -173,6 +173,18 @@ def shown(part: Part) -> str:
     """
     rest = ", ".join(f"{n}={v}" for n, v in sorted(part.labels.items()) if n not in ("alertname", "metric"))
     return f"{part.name} {{{rest}}}" if rest else part.name
+
+
+def because(part: Part) -> str:
+    """Its reason as the end of a sentence that has said its level.
+
+    >>> because(Part(incident=1, episode="e", fingerprint="f", labels={}, level="critical", worst="critical",
+    ...     is_firing=True, starts_at_s=0, first_seen_s=0, joined_s=0, updated_s=0,
+    ...     why="Critical (was warning): value 0.08 is above 0.05, since 2026-11-24T04:45:14Z (2 s)."))
+    ': value 0.08 is above 0.05, since 2026-11-24T04:45:14Z (2 s)'
+    """
+    why = _LEVEL_SAID.sub("", part.why).rstrip(". ")
+    return f": {why}" if why else ""
 
 
 def titled(template: str, labels: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detectors.base import Point
-from schemas.alert import AlertEvent, Evidence, Source, alert_id, fingerprint, rfc3339
+from schemas.alert import AlertEvent, Evidence, Source, alert_id, fingerprint, rfc3339, rfc3339_seconds
 from schemas.config import Level
 from schemas.duration import format_duration
 from schemas.levels import LEVELS, Border, LevelName, Op
@@ -130,7 +130,7 @@ def _direction(cause: Cause) -> Literal["above", "below"] | None:
 
 def _why(change: Change, cause: Cause | str) -> str:
     lasted = format_duration(change.at_s - change.starts_at_s)
-    since = f"since {rfc3339(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
+    since = f"since {rfc3339_seconds(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
     before = _name(change.previous_rank)
     name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if isinstance(cause, str):

@@ -106,6 +106,15 @@ def rfc3339(unix_s: float) -> str:
     return moment.isoformat(timespec="microseconds" if micros % 1000 else "milliseconds").replace("+00:00", "Z")
 
 
+def rfc3339_seconds(unix_s: float) -> str:
+    """For what people read: RFC 3339 UTC, the second that it is in.
+
+    >>> rfc3339_seconds(1795412000.9)
+    '2026-11-23T05:33:20Z'
+    """
+    return f"{rfc3339(unix_s)[:19]}Z"
+
+
 def cloud_event_headers(event: AlertEvent, source: str) -> list[tuple[str, bytes]]:
     """CloudEvents 1.0, binary mode on Kafka: `ce_id` is `id:seq`, by which a consumer drops doubles."""
     return [

@@ -194,8 +194,8 @@ def test_escalated_to_what_nobody_knows_its_own_policy_pages(db: Database) -> No
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"policy": "", "team": ""}, "nobody is paged: it has no policy and no team"),
-        ({"policy": "gone"}, "nobody is paged: no policy or target gone in the config"),
+        ({"policy": "", "team": ""}, "nobody is paged by a policy: it has no policy and no team"),
+        ({"policy": "gone"}, "nobody is paged by a policy: no policy or target gone in the config"),
     ],
 )
 def test_an_incident_that_pages_nobody_says_so_once(db: Database, fields: dict[str, Any], why: str) -> None:

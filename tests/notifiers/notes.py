@@ -35,7 +35,7 @@ def alert(labels: Mapping[str, str] | None = None, **fields: object) -> Alert:
         "deviation": 9.4,
         "score": 3.1,
         "direction": "above",
-        "why": "Critical: value 0.123 is 9.4 sigmas above the expected 0.01, since 2026-11-23T05:21:20.000Z (12 min).",
+        "why": "Critical: value 0.123 is 9.4 sigmas above the expected 0.01, since 2026-11-23T05:21:20Z (12 min).",
         "evidence_t": [NOW_S - 720.0 + 30 * i for i in range(24)],
         "evidence_v": [0.01 + 0.002 * math.sin(i) for i in range(23)] + [0.123],
     }

@@ -55,7 +55,7 @@ def test_details_say_value_expectation_why_since_and_where_to_go() -> None:
         f"Critical: {SUBJECT}",
         "  Checkout fails",
         "  0.123, expected 0.01 (0.002 to 0.02), 9.4 sigmas above",
-        "  Critical: value 0.123 is 9.4 sigmas above the expected 0.01, since 2026-11-23T05:21:20.000Z (12 min).",
+        "  Critical: value 0.123 is 9.4 sigmas above the expected 0.01, since 2026-11-23T05:21:20Z (12 min).",
         "  since 05:21:20 UTC (12 min) ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█",
         "  metric=errors_total, region=eu-1, service=checkout",
         "  Open: https://desk.example/alert",

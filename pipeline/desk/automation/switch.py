@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 from alerting.alert import Decision
 from pipeline.desk import log, tables
 from pipeline.desk.bulk import upsert
-from schemas.alert import rfc3339
+from schemas.alert import rfc3339_seconds
 
 _PAUSED, _WANTED, _REFUSALS = "automation.paused", "automation.wanted", "automation.refusals"
 TARGETS_MAX = 1000  # remembered; no storm limit is higher
@@ -29,7 +29,7 @@ class Paused(msgspec.Struct, frozen=True):
         'automation is paused by ann since 1970-01-01T00:00:00Z: racks move'
         """
         return (
-            f"automation is paused by {self.by} since {rfc3339(self.at_s)}{f': {self.comment}' if self.comment else ''}"
+            f"automation is paused by {self.by} since {rfc3339_seconds(self.at_s)}{f': {self.comment}' if self.comment else ''}"
         )
 
 

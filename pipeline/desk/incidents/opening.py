@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from alerting.alert import Alert, Decision, Notification
 from incidents import opening as rules
+from incidents.following import highest
 from incidents.model import Incident, Line, Part
 from incidents.opening import Board, Join, Nothing, Open, Wait
 from pipeline.desk import alerts, log, tables
@@ -50,6 +51,7 @@ def part_of(alert: Alert, now_s: float, incident: int = 0) -> Part:
         updated_s=now_s,
         rule=alert.rule,
         value=alert.value,
+        highest=highest([alert.value, *alert.evidence_v]),
         expected=alert.expected,
         why=alert.why,
     )

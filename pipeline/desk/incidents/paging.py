@@ -96,7 +96,7 @@ def _courses(scene: Scene) -> list[Course]:
         others = [course for course in found if course.policy != policy.name]
         return [*others, begin(policy, scene.now_s)]
     why = f"no policy or target {own} in the config" if own else "it has no policy and no team"
-    scene.write("escalation", f"nobody is paged: {why}")
+    scene.write("escalation", f"nobody is paged by a policy: {why}")
     stopped = Course(policy=own, stage="stopped", why=why, begun_s=scene.now_s, state=incident.state, is_dropped=True)
     _save(scene.conn, incident.number, stopped)
     return found

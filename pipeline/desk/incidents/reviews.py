@@ -2,11 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import PurePath
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, select
 
 from incidents import charts, impact, review
@@ -34,7 +32,6 @@ _entry = msgspec.json.Decoder(Entry)
 _CHARTS_MAX = 12
 _page = msgspec.json.Decoder(_Paged)
 _POINTS_MIN = 2
-_READ_MAX = 500  # alerts; of more, those of a storm, the last values do
 _BY_PEOPLE = (
     "opened", "state", "comment", "edited", "merged", "split", "role", "severity", "task", "update", "verdict",
 )  # fmt: skip
@@ -64,7 +61,7 @@ def put(conn: Connection, made: Review) -> None:
 
 def material(conn: Connection, desk: Desk, incident: Incident, now_s: float) -> Material:
     parts = store.parts(conn, incident.number, with_left=True)
-    held = _at_their_worst(conn, [part for part in parts if part.left_s is None])
+    held = [part for part in parts if part.left_s is None]
     end_s = now_s if incident.resolved_s is None else incident.resolved_s
     plan = desk.response.incidents.triage.impact
     return Material(
@@ -76,17 +73,6 @@ def material(conn: Connection, desk: Desk, incident: Incident, now_s: float) -> 
         paged=Counter(page.person for page in _pages(conn, _p.incident == incident.number)),
         now_s=now_s,
     )
-
-
-def _at_their_worst(conn: Connection, parts: Sequence[Part]) -> list[Part]:
-    """With the highest value that any transition or its evidence had: the one of the end says nothing of impact."""
-    found = []
-    for part in parts:
-        events = [decode_alert(body) for body in alerts.events(conn, part.episode)] if len(parts) <= _READ_MAX else []
-        seen = [value for event in events for value in (event.value, *event.evidence.v) if value is not None]
-        known = [value for value in seen if isfinite(value)]
-        found.append(replace(part, value=max(known)) if known else part)
-    return found
 
 
 def drawn(conn: Connection, parts: Sequence[Part]) -> list[Chart]:

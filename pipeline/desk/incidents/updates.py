@@ -13,7 +13,7 @@ from pipeline.desk.external import External
 from pipeline.desk.incidents import messages, tasks
 from pipeline.desk.incidents.messages import Message
 from pipeline.desk.incidents.scene import Scene
-from schemas.alert import rfc3339
+from schemas.alert import rfc3339, rfc3339_seconds
 from schemas.duration import format_duration
 from schemas.response.triage import TEMPLATE_NAMES, UpdateRow
 
@@ -106,7 +106,7 @@ def rendered(scene: Scene, text: str, template: str, by: str, next_s: float | No
         incident.summary,
         text,
         by,
-        rfc3339(incident.opened_s),
+        rfc3339_seconds(incident.opened_s),
         format_duration(max(0.0, ended_s - incident.opened_s)),
         "" if next_s is None else f"{rfc3339(next_s)[11:16]} UTC",
         incident.labels,

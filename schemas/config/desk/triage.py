@@ -89,7 +89,10 @@ class FileImpact(Section):
         "out: metrics named like `error_ratio`.",
     )
     objective: float = Field(
-        default=99.9, gt=0, le=99.999999, description="Percent of traffic that must succeed; the rest is the error budget."
+        default=99.9,
+        gt=0,
+        le=99.999999,
+        description="Percent of traffic that must succeed; the rest is the error budget.",
     )
     period_s: Duration = Field(
         default=2_592_000.0, gt=0, validation_alias="period", description="Time that the objective is for."

@@ -130,7 +130,8 @@ def _direction(cause: Cause) -> Literal["above", "below"] | None:
 
 def _why(change: Change, cause: Cause | str) -> str:
     lasted = format_duration(change.at_s - change.starts_at_s)
-    since = f"since {rfc3339_seconds(change.starts_at_s)}" + (f" ({lasted})" if change.at_s > change.starts_at_s else "")
+    since = f"since {rfc3339_seconds(change.starts_at_s)}"
+    since += f" ({lasted})" if change.at_s > change.starts_at_s else ""
     before = _name(change.previous_rank)
     name = str(_name(change.rank)).capitalize() + (f" (was {before})" if before else "")
     if isinstance(cause, str):

@@ -10,7 +10,7 @@ from rich.text import Text
 from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.explain import AlertId, alert_id
-from pipeline.commands.rendering import STYLES, plain
+from pipeline.commands.rendering import STYLES, moment, plain
 from pipeline.commands.silence import labels_text
 from schemas.alert import rfc3339
 from schemas.duration import parse_duration_s
@@ -88,6 +88,6 @@ def _say(act: str, alert: str, comment: str, duration: str | None, by: str | Non
         except ValueError as error:
             fail(f"{act}: --duration: {error}", WRONG_USE)
     found = client.post(f"/api/desk/alerts/{alert_id(alert, act, client)}/{act}", body)
-    until = f" until {found['until']}" if found.get("until") else ""
+    until = f" until {moment(found['until'])}" if found.get("until") else ""
     done = {"ack": "acknowledged", "snooze": "snoozed", "unack": "taken back"}[act]
     out().print(f"{alert}  {done}{until}")

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.commands.common import DEFAULT_CONFIG, AsJson, ConfigPath, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import plain
+from pipeline.commands.rendering import moment, plain
 
 app = typer.Typer(
     help="Automation: what is done about alerts without a person, and what waits for one.", no_args_is_help=True
@@ -43,7 +43,7 @@ def list_(
         typer.echo(json.dumps(found))
         return
     paused = found["paused"]
-    why = f", paused by {paused['by']} since {paused['since']}: {paused['comment']}" if paused else ""
+    why = f", paused by {paused['by']} since {moment(paused['since'])}: {paused['comment']}" if paused else ""
     out().print(plain(f"automation is {found['mode']}{why.rstrip(': ')}"))
     for one in found["remedies"]:
         done = ", ".join(f"{count} {state}" for state, count in one["acts"].items()) or "nothing yet"
@@ -149,7 +149,7 @@ def pause(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        out().print(plain(f"paused by {said['by']} since {said['since']}"))
+        out().print(plain(f"paused by {said['by']} since {moment(said['since'])}"))
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import plain
+from pipeline.commands.rendering import moment, plain
 from schemas.change import KINDS, ChangeError, decode_change
 from schemas.config.errors import suggestion
 from schemas.formats.times import rfc3339_s
@@ -78,6 +78,6 @@ def list_(
             change = decode_change(json.dumps(one).encode())
         except ChangeError as error:
             fail(f"change: the desk answers with something that is no change: {error}", WRONG_USE)
-        out().print(plain(f"{change.at}  {change.words()}  ({change.id})"))
+        out().print(plain(f"{moment(change.at)}  {change.words()}  ({change.id})"))
     if not found:
         out().print("no changes are known; `tidegauge change add SERVICE` tells of one")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import STYLES, plain
+from pipeline.commands.rendering import STYLES, moment, plain
 from pipeline.commands.silence import labels_text
 
 AlertId = Annotated[
@@ -59,15 +59,15 @@ def lines_of(found: dict[str, Any]) -> list[Text]:
     is_firing = found["status"] == "firing"
     head.append(f" {(found['level'] if is_firing else 'resolved').upper()} ", STYLES.get(found["level"], "bold"))
     head.append(f" {plain(labels_text(found['labels']))}", "bold")
-    until = f" until {found['ends_at']}" if found["ends_at"] else ""
-    lines = [head, Text(f"  since {found['starts_at']}{until}; known here since {found['first_seen']}")]
+    until = f" until {moment(found['ends_at'])}" if found["ends_at"] else ""
+    lines = [head, Text(f"  since {moment(found['starts_at'])}{until}; known here since {moment(found['first_seen'])}")]
     lines += [Text(f"  now held back by {plain(reason)}", "yellow") for reason in found["held_back_by"]]
     for group in found["groups"]:
         told = f"told {group['told']}" if group["told"] else "not told yet"
-        text = f"  in {group['kind']} {group['key']} for {group['receiver']}: {told}; next look {group['next_look']}"
-        lines.append(Text(plain(text)))
+        text = f"  in {group['kind']} {group['key']} for {group['receiver']}: {told}"
+        lines.append(Text(plain(f"{text}; next look {moment(group['next_look'])}")))
     for decision in found["decisions"]:
-        line = Text(f"  {decision['at']}  ", "dim")
+        line = Text(f"  {moment(decision['at'])}  ", "dim")
         line.append(f"{plain(decision['what']):<{_WHAT_WIDTH}} ", "bold")
         whom = decision["integration"] or decision["receiver"]
         line.append(f"{plain(decision['text'])}{f'  [{plain(whom)}]' if whom else ''}", "default")

@@ -22,6 +22,15 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def moment(written: str) -> str:
+    """A moment of the API's, to the second; empty stays empty.
+
+    >>> moment("2026-11-23T05:33:20.900125Z")
+    '2026-11-23T05:33:20Z'
+    """
+    return f"{plain(written)[:19]}Z" if written else ""
+
+
 def series_of(event: AlertEvent) -> str:
     """The alert's labels as PromQL writes a series, on one line."""
     labels = {name: value for name, value in event.labels.items() if name not in ("alertname", "metric")}

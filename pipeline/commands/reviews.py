@@ -13,7 +13,7 @@ from rich.table import Table
 from incidents.figures import Figures, Spread, Times
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import plain
+from pipeline.commands.rendering import moment, plain
 from schemas.duration import format_duration
 
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Such as INC-12, or 12.")]
@@ -154,7 +154,7 @@ def _print_versions(found: list[dict[str, Any]], as_json: bool) -> None:
         return
     for one in found:
         note = f": {one['note']}" if one["note"] else ""
-        out().print(plain(f"{one['version']}  {one['written']}  {one['by'] or 'a draft'}{note}"))
+        out().print(plain(f"{one['version']}  {moment(one['written'])}  {one['by'] or 'a draft'}{note}"))
     if not found:
         out().print("no review yet")
 

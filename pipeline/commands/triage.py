@@ -7,7 +7,7 @@ import typer
 
 from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import plain
+from pipeline.commands.rendering import moment, plain
 
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="Such as INC-12, or 12.")]
 Note = Annotated[str, typer.Option("-m", "--note", help="Why, for others.")]
@@ -183,7 +183,7 @@ def _at(incident: str) -> str:
 
 def _task(one: dict[str, Any]) -> str:
     mark = "x" if one["done"] else " "
-    due = f", due {one['due']}" if one["due"] and not one["done"] else ""
+    due = f", due {moment(one['due'])}" if one["due"] and not one["done"] else ""
     who = one["done_by"] if one["done"] else one["owner"] or "nobody"
     of = f"{one['role']}, " if one["role"] else ""
     return f"{one['id']:>4} [{mark}] {one['text']}  ({of}{who}{due})" + (f": {one['note']}" if one["note"] else "")

@@ -41,6 +41,7 @@ _ORDER = (
     tables.heard,
     tables.changes,
     tables.controls,
+    tables.overrides,
     tables.incidents,  # and with each all that is its own, by the database's foreign keys
 )
 
@@ -66,7 +67,7 @@ def _over(table: Table, before_s: float) -> ColumnElement[bool]:
             return ~exists().where(a.fingerprint == t.fingerprint)
         case "acks":
             return and_(t.at_s < before_s, ~exists().where(e.episode == t.episode))
-        case "silences":
+        case "silences" | "overrides":
             return t.ends_at_s < before_s
         case "heard":
             return t.at_s < before_s

@@ -31,7 +31,7 @@ def missing(desk: Desk) -> Iterator[str]:
 
 
 def _own(desk: Desk) -> Iterator[tuple[str, Secret]]:
-    """Of webhooks that come in, and of pages' links."""
+    """Of webhooks that come in, of pages' links, and of remedies that may do something."""
     plan = desk.response.escalation
     for name in ("pagerduty_secret", "slack_signing_secret", "opsgenie_secret"):
         secret = getattr(plan.hooks, name)
@@ -39,6 +39,11 @@ def _own(desk: Desk) -> Iterator[tuple[str, Secret]]:
             yield f"escalation.hooks.{name}", secret
     if plan.link_key is not None:
         yield "escalation.link_key", plan.link_key
+    automation = desk.response.automation
+    for rule in automation.remedies:
+        if automation.mode_of(rule) != "off":
+            for path, secret in (*secrets_in(rule.settings), *_files_in(rule.settings)):
+                yield f"remedy {rule.name}: {rule.kind}.{path_text(path)}", secret
 
 
 def _files_in(settings: BaseModel) -> Iterator[tuple[tuple[str | int, ...], Secret]]:

@@ -28,9 +28,8 @@ class Paused(msgspec.Struct, frozen=True):
         >>> str(Paused("ann", 0.0, "racks move"))
         'automation is paused by ann since 1970-01-01T00:00:00Z: racks move'
         """
-        return (
-            f"automation is paused by {self.by} since {rfc3339_seconds(self.at_s)}{f': {self.comment}' if self.comment else ''}"
-        )
+        why = f": {self.comment}" if self.comment else ""
+        return f"automation is paused by {self.by} since {rfc3339_seconds(self.at_s)}{why}"
 
 
 _paused = msgspec.json.Decoder(Paused)

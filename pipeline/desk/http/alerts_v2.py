@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from pipeline.desk import intake
 from pipeline.desk.external import External
@@ -120,3 +121,11 @@ def _receiver(request: Request) -> Callable[[str], bool]:
     except ValueError as error:
         raise ApiError(400, f"failed to parse receiver param: {error}", is_text=True) from None
     return lambda name: regex(name.encode()) is not None
+
+
+ROUTES = (
+    Route("/api/v2/alerts", get_alerts, methods=["GET"]),
+    Route("/api/v2/alerts", post_alerts, methods=["POST"]),
+    Route("/api/v2/alerts/groups", get_groups, methods=["GET"]),
+    Route("/api/v1/webhook", post_webhook, methods=["POST"]),
+)

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents.remedies.base import Intent
 from incidents.remedies.guards import GUARDS, refusals
@@ -229,3 +230,15 @@ def _shown(act: Act) -> dict[str, Any]:
         else:
             shown[name] = value
     return shown | {"incident": f"INC-{act.incident}", "means": STATES[act.state]}
+
+
+ROUTES = (
+    Route("/api/desk/automation", get_automation, methods=["GET"]),
+    Route("/api/desk/automation/pause", post_pause, methods=["POST"]),
+    Route("/api/desk/automation/resume", post_resume, methods=["POST"]),
+    Route("/api/desk/automation/dry-run", post_dry_run, methods=["POST"]),
+    Route("/api/desk/automation/acts", get_acts, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}", get_act, methods=["GET"]),
+    Route("/api/desk/automation/acts/{id}/approve", post_approve, methods=["POST"]),
+    Route("/api/desk/automation/acts/{id}/reject", post_reject, methods=["POST"]),
+)

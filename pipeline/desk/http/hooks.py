@@ -14,6 +14,7 @@ import structlog
 from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from alerting.notifiers.wire import JSON_HEADERS, json_body
 from pipeline.desk.hooks import signatures, wishes
@@ -150,3 +151,10 @@ def _read(read: Callable[[bytes], Wish], body: bytes) -> Wish:
         raise not_json(error) from None
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"can't read the body: {error}") from None
+
+
+ROUTES = (
+    Route("/hooks/pagerduty", post_pagerduty, methods=["POST"]),
+    Route("/hooks/opsgenie", post_opsgenie, methods=["POST"]),
+    Route("/hooks/slack", post_slack, methods=["POST"]),
+)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents.lifecycle import Refused
 from incidents.model import Incident
@@ -198,3 +199,13 @@ def to_tell(conn: Connection, number: int) -> list[Ack]:
 async def tell(taken: Taken, found: list[Ack]) -> None:
     for ack in found:
         await taken.tell(ack)
+
+
+ROUTES = (
+    Route("/api/desk/incidents", post_incident, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/comment", post_comment, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/edit", post_edit, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/merge", post_merge, methods=["POST"]),
+    Route("/api/desk/incidents/{id}/split", post_split, methods=["POST"]),
+    *(Route(f"/api/desk/incidents/{{id}}/{act}", post_act, methods=["POST"]) for act in ACTS),
+)

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents import export, timeline
 from incidents.cdevents import state_of
@@ -136,3 +137,11 @@ def _by_itself(desk: Desk, incident: Incident) -> dict[str, str] | None:
 
 def _runbook(desk: Desk, incident: Incident) -> str:
     return next((rule.runbook_url for rule in desk.response.incidents.rules if rule.name == incident.rule), "")
+
+
+ROUTES = (
+    Route("/api/desk/incidents", get_incidents, methods=["GET"]),
+    Route("/api/desk/incidents/{id}", get_incident, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/export", get_export, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/verify", get_verify, methods=["GET"]),
+)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 from incidents.lifecycle import Refused
 from incidents.model import Incident
@@ -98,3 +99,9 @@ def _act(conn: Connection, desk: Desk, text: str, now_s: float) -> Incident:
 
 def _page(status: int, title: str, text: str, form: str = "") -> Response:
     return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text), form=form), status, headers=_HEADERS)
+
+
+ROUTES = (
+    Route("/links/{link}", get_link, methods=["GET"]),
+    Route("/links/{link}", post_link, methods=["POST"]),
+)

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents.oncall import ical
 from incidents.oncall.overrides import Override, refusal, swapped
@@ -182,3 +183,14 @@ def _moment(text: str | None, what: str, default_s: float) -> float:
     if at_s is not None and at_s > 7_000_000_000.0:
         raise ApiError(422, f"{what}: is too far away; choose a time before 2190")
     return default_s if at_s is None else at_s
+
+
+ROUTES = (
+    Route("/api/desk/oncall", get_now, methods=["GET"]),
+    Route("/api/desk/oncall/spans", get_spans, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", get_overrides, methods=["GET"]),
+    Route("/api/desk/oncall/overrides", post_override, methods=["POST"]),
+    Route("/api/desk/oncall/overrides/{id}", delete_override, methods=["DELETE"]),
+    Route("/api/desk/oncall/swap", post_swap, methods=["POST"]),
+    Route("/api/desk/oncall/{name:path}.ics", get_calendar, methods=["GET"]),
+)

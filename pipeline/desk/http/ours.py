@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from alerting.alert import Alert, Decision, Group, Member, Muted
 from pipeline.desk import acks, alerts, groups, log, outbox, rounds, settling, tables
@@ -291,3 +292,13 @@ def _alert(conn: Connection, request: Request) -> Alert:
 
 def _episode(conn: Connection, request: Request) -> str:
     return _alert(conn, request).episode
+
+
+ROUTES = (
+    Route("/api/desk/alerts/{id}/explain", get_explain, methods=["GET"]),
+    Route("/api/desk/alerts/{id}/ack", post_ack, methods=["POST"]),
+    Route("/api/desk/alerts/{id}/snooze", post_snooze, methods=["POST"]),
+    Route("/api/desk/alerts/{id}/unack", post_unack, methods=["POST"]),
+    Route("/api/desk/outbox", get_outbox, methods=["GET"]),
+    Route("/api/desk/outbox/{id:int}/retry", post_retry, methods=["POST"]),
+)

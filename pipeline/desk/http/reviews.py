@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents import charts
 from incidents.figures import Figures
@@ -246,3 +247,14 @@ async def _done(service: Service, write: Callable[[Connection], T]) -> T:
         raise ApiError(409, str(error)) from None
     except ValueError as error:
         raise ApiError(422, str(error)) from None
+
+
+ROUTES = (
+    Route("/api/desk/incidents/{id}/review", get_review, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/review", put_review, methods=["PUT"]),
+    Route("/api/desk/incidents/{id}/review/versions", get_versions, methods=["GET"]),
+    Route("/api/desk/incidents/{id}/actions", post_action, methods=["POST"]),
+    Route("/incidents/{id}/review", get_page, methods=["GET"]),
+    Route("/incidents/{id}/chart-{chart:int}.svg", get_chart, methods=["GET"]),
+    Route("/api/desk/figures", get_figures, methods=["GET"]),
+)

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from incidents.remedies.advice import NoAdvice
 from pipeline.desk.http.errors import ApiError, answer
@@ -39,3 +40,6 @@ async def get_scaling(request: Request) -> Response:
             "reason": found.reason,
         }
     )
+
+
+ROUTES = (Route("/api/desk/scaling/{name}", get_scaling, methods=["GET"]),)

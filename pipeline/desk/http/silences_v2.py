@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, func, select
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from alerting.noise import silences as rules
 from alerting.noise.silences import Silence
@@ -236,3 +237,13 @@ def _shown(silence: Silence, now_s: float) -> Mapping[str, object]:
 
 def _unknown(id_: str) -> ApiError:
     return ApiError(404, f"no silence {id_[:60]}", is_text=True)
+
+
+ROUTES = (
+    Route("/api/v2/silences", get_silences, methods=["GET"]),
+    Route("/api/v2/silences", post_silence, methods=["POST"]),
+    Route("/api/v2/silence/{id}", get_silence, methods=["GET"]),
+    Route("/api/v2/silence/{id}", delete_silence, methods=["DELETE"]),
+    Route("/api/desk/silences/preview", post_preview, methods=["POST"]),
+    Route("/api/desk/silences/{id}/hid", get_hid, methods=["GET"]),
+)

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 import yaml
+from starlette import routing
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -78,3 +79,9 @@ def _route(route: Route, parent: Route | None) -> Mapping[str, object]:
     if route.routes:
         written["routes"] = [_route(child, route) for child in route.routes]
     return written
+
+
+ROUTES = (
+    routing.Route("/api/v2/status", get_status, methods=["GET"]),
+    routing.Route("/api/v2/receivers", get_receivers, methods=["GET"]),
+)

@@ -156,5 +156,7 @@ def secrets_in(value: object) -> Iterator[tuple[Path, Secret]]:
         inner = [(file_key(model, name), getattr(value, name)) for name in model.model_fields]
     elif isinstance(value, tuple):
         inner = enumerate(value)
+    elif isinstance(value, dict):
+        inner = value.items()
     for key, each in inner:
         yield from (((key, *path), secret) for path, secret in secrets_in(each))

@@ -54,6 +54,20 @@ LEAST = {
     ("POST", "/api/desk/incidents/{id}/edit"): "responder",
     ("POST", "/api/desk/incidents/{id}/merge"): "responder",
     ("POST", "/api/desk/incidents/{id}/split"): "responder",
+    ("GET", "/api/desk/incidents/{id}/triage"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/severity"): "responder",
+    ("POST", "/api/desk/incidents/{id}/roles"): "responder",
+    ("GET", "/api/desk/incidents/{id}/tasks"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/tasks/{task:int}"): "responder",
+    ("GET", "/api/desk/incidents/{id}/suspects"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/updates"): "responder",
+    ("POST", "/api/desk/incidents/{id}/verdict"): "responder",
+    ("POST", "/api/desk/alerts/{id}/feedback"): "responder",
+    ("POST", "/api/desk/feedback"): "responder",
+    ("GET", "/api/desk/feedback"): "viewer",
+    ("POST", "/api/desk/changes"): "responder",
+    ("GET", "/api/desk/changes"): "viewer",
+    ("POST", "/hooks/changes"): "responder",
 }
 SAME = {"host": "desk.example", "origin": "https://desk.example", "sec-fetch-site": "same-origin"}
 # What a browser says of where a request comes from -> whether it may change something.
@@ -77,7 +91,9 @@ def closed(tmp_path: Path) -> Iterator[Api]:
 
 def asked(api: Api, method: str, path: str, **options: Any) -> int:
     """The status; bodies are empty, so what is let through is refused for that at the earliest."""
-    path = path.replace("{id:int}", "7").replace("{id}", "00000000-0000-4000-8000-000000000000")
+    path = (
+        path.replace("{id:int}", "7").replace("{task:int}", "7").replace("{id}", "00000000-0000-4000-8000-000000000000")
+    )
     return api.ask(method, path, **options).status_code
 
 

@@ -67,7 +67,6 @@ LEAST = {
     ("GET", "/api/desk/feedback"): "viewer",
     ("POST", "/api/desk/changes"): "responder",
     ("GET", "/api/desk/changes"): "viewer",
-    ("POST", "/hooks/changes"): "responder",
 }
 SAME = {"host": "desk.example", "origin": "https://desk.example", "sec-fetch-site": "same-origin"}
 # What a browser says of where a request comes from -> whether it may change something.

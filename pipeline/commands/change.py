@@ -34,7 +34,7 @@ def add(
     desk: DeskUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the desk of a change. A pipeline may write the same to the topic `changes`, or post it to /hooks/changes."""
+    """Tell the desk of a change. Pipelines write to the topic `changes`, or post to /api/desk/changes."""
     if kind not in KINDS:
         fail(f"change: no kind {plain(kind)!r}; {suggestion(kind, KINDS)}", WRONG_USE)
     body = {

@@ -70,7 +70,8 @@ def _line(was: Part, now: Part, at_s: float) -> Line:
     else:
         rose = LEVELS.index(now.level) > LEVELS.index(was.level)
         change = f"{'rose' if rose else 'fell'} from {was.level} to {now.level}"
-    return Line(what="alert", text=f"{shown(now)} {change}{because(now)}", source="alerts", at_s=at_s, details=_details(now))
+    text = f"{shown(now)} {change}{because(now)}"
+    return Line(what="alert", text=text, source="alerts", at_s=at_s, details=_details(now))
 
 
 def _details(part: Part) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 Read from an alert, where it tells:
 
-- share of traffic that fails: its highest value, where `impact.ratios` says that it is one (an error ratio); its annotation
-  `impact_share`; times its label or annotation `traffic_share`, where the service has only that much of all traffic
+- share of traffic that fails: its highest value, where `impact.ratios` says that it is one (an error ratio); its
+  annotation `impact_share`; times its label or annotation `traffic_share`, where the service has only that much of all
+  traffic
 - customers: labels of `impact.customer_labels`; the annotation `impact_customers`
 - error budget: the annotation `error_budget_burned`; else outage time against what the objective leaves
 

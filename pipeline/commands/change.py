@@ -7,7 +7,8 @@ import typer
 
 from pipeline.commands.common import DEFAULT_CONFIG, WRONG_USE, AsJson, ConfigPath, fail, logged_in, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
-from pipeline.commands.rendering import moment, plain
+from pipeline.commands.rendering import plain
+from schemas.alert import rfc3339_seconds
 from schemas.change import KINDS, ChangeError, decode_change
 from schemas.config.errors import suggestion
 from schemas.formats.times import rfc3339_s
@@ -34,7 +35,7 @@ def add(
     desk: DeskUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the desk of a change. A pipeline may write the same to the topic `changes`, or post it to /hooks/changes."""
+    """Tell the desk of a change. Pipelines write to the topic `changes`, or post to /api/desk/changes."""
     if kind not in KINDS:
         fail(f"change: no kind {plain(kind)!r}; {suggestion(kind, KINDS)}", WRONG_USE)
     body = {
@@ -78,6 +79,6 @@ def list_(
             change = decode_change(json.dumps(one).encode())
         except ChangeError as error:
             fail(f"change: the desk answers with something that is no change: {error}", WRONG_USE)
-        out().print(plain(f"{moment(change.at)}  {change.words()}  ({change.id})"))
+        out().print(plain(f"{rfc3339_seconds(change.at_s)}  {change.words()}  ({change.id})"))
     if not found:
         out().print("no changes are known; `tidegauge change add SERVICE` tells of one")

@@ -68,6 +68,28 @@ LEAST = {
     ("POST", "/api/desk/oncall/overrides"): "responder",
     ("DELETE", "/api/desk/oncall/overrides/{id}"): "responder",
     ("POST", "/api/desk/oncall/swap"): "responder",
+    ("GET", "/api/desk/incidents/{id}/triage"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/severity"): "responder",
+    ("POST", "/api/desk/incidents/{id}/roles"): "responder",
+    ("GET", "/api/desk/incidents/{id}/tasks"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/tasks/{task:int}"): "responder",
+    ("GET", "/api/desk/incidents/{id}/suspects"): "viewer",
+    ("POST", "/api/desk/incidents/{id}/updates"): "responder",
+    ("POST", "/api/desk/incidents/{id}/verdict"): "responder",
+    ("POST", "/api/desk/alerts/{id}/feedback"): "responder",
+    ("POST", "/api/desk/feedback"): "responder",
+    ("GET", "/api/desk/feedback"): "viewer",
+    ("POST", "/api/desk/changes"): "responder",
+    ("GET", "/api/desk/changes"): "viewer",
+    ("GET", "/api/desk/automation"): "viewer",
+    ("POST", "/api/desk/automation/pause"): "responder",
+    ("POST", "/api/desk/automation/resume"): "responder",
+    ("POST", "/api/desk/automation/dry-run"): "responder",
+    ("GET", "/api/desk/automation/acts"): "viewer",
+    ("GET", "/api/desk/automation/acts/{id}"): "viewer",
+    ("POST", "/api/desk/automation/acts/{id}/approve"): "responder",
+    ("POST", "/api/desk/automation/acts/{id}/reject"): "responder",
+    ("GET", "/api/desk/scaling/{name}"): "viewer",
 }
 PROVEN = {
     ("POST", "/hooks/pagerduty"),
@@ -99,8 +121,10 @@ def closed(tmp_path: Path) -> Iterator[Api]:
 
 def asked(api: Api, method: str, path: str, **options: Any) -> int:
     """The status; bodies are empty, so what is let through is refused for that at the earliest."""
-    path = path.replace("{id:int}", "7").replace("{id}", "00000000-0000-4000-8000-000000000000")
-    path = path.replace("{chart:int}", "0").replace("{name:path}", "team")
+    stand_ins = {"{id:int}": "7", "{task:int}": "7", "{chart:int}": "0", "{name:path}": "team", "{name}": "web"}
+    stand_ins["{id}"] = "00000000-0000-4000-8000-000000000000"
+    for place, value in stand_ins.items():
+        path = path.replace(place, value)
     return api.ask(method, path, **options).status_code
 
 

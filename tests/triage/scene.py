@@ -28,7 +28,7 @@ def desk_of(*roles: Role, dependencies: Any = (), **plan: Any) -> Desk:
     triage = TriagePlan(roles=tuple(made.values()), **plan)
     of = desk_with(rule(level="warning"), plan={"triage": triage, "resolve_after_s": 600.0}, dependencies=dependencies)
     own = {
-        name: Receiver(name, (Integration(name, "webhook", 0, Nothing(), True),))
+        name: Receiver(name, (Integration(name, "email", 0, Nothing(), True),))
         for name in ("ann", "bob", "status", "chief")
     }
     people = {name: Person(name, (name,)) for name in ("ann", "bob")}

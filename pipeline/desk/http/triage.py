@@ -258,7 +258,6 @@ ROUTES = (
     Route("/api/desk/feedback", get_feedback, methods=["GET"]),
     Route("/api/desk/changes", post_change, methods=["POST"]),
     Route("/api/desk/changes", get_changes, methods=["GET"]),
-    Route("/hooks/changes", post_change, methods=["POST"]),
 )
 
 

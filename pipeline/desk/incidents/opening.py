@@ -23,7 +23,8 @@ _i, _p, _a, _m = tables.incidents.c, tables.parts.c, tables.alerts.c, tables.mem
 
 def told(conn: Connection, desk: Desk, notes: Sequence[Notification], now_s: float) -> None:
     """notes: what groups said just now, silences and inhibition regarded; whether anybody receives it is no matter."""
-    firing = {one.alert.episode: one.alert for note in notes for one in note.firing if one.alert.is_firing}
+    said = (one.alert for note in notes for one in note.firing)
+    firing = {alert.episode: alert for alert in said if alert.is_firing and not _is_ours(alert)}
     if not firing:
         return
     candidates = [part_of(alert, now_s) for alert in firing.values()]
@@ -31,6 +32,11 @@ def told(conn: Connection, desk: Desk, notes: Sequence[Notification], now_s: flo
     if not desk.response.incidents.rules and not board.incidents:
         return
     _Taking(conn, desk, board, now_s).run(candidates)
+
+
+def _is_ours(alert: Alert) -> bool:
+    """A reminder about an incident: one that opened the next would be reminded of in its turn, without an end."""
+    return alert.origin == "self" and "incident" in alert.labels
 
 
 def part_of(alert: Alert, now_s: float, incident: int = 0) -> Part:
@@ -140,4 +146,5 @@ def _waiting(conn: Connection, now_s: float) -> list[Part]:
         _m.fingerprint == _a.fingerprint, _m.episode == _a.episode, _m.told_status == "firing", _m.told_s.is_not(None)
     )
     asked = select(_a.body).where(_a.status == "firing", is_told.exists()).order_by(_a.fingerprint)
-    return [part_of(alerts.decode(body), now_s) for body in conn.execute(asked).scalars()]
+    known = (alerts.decode(body) for body in conn.execute(asked).scalars())
+    return [part_of(alert, now_s) for alert in known if not _is_ours(alert)]

@@ -149,5 +149,5 @@ def _tell(scene: Scene, role: Role, person: str) -> None:
         scene.now_s,
         with_pagers=False,
     )
-    if told:
-        scene.write("message", f"{person} is told by {', '.join(told)}: the role {role.name}")
+    text = f"is told by {', '.join(told)}" if told else "can't be told but by pagers, and those are for pages"
+    scene.write("message", f"{person} {text}: the role {role.name}")

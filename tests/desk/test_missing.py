@@ -35,3 +35,25 @@ def test_secrets_that_cant_be_read_and_receivers_that_tell_nobody_are_named(
     assert [line.partition(": ")[0] for line in missing(read_config(path, need_rules=False).desk)] == [
         "receiver nobody"
     ]
+
+
+def test_secrets_of_hooks_and_of_remedies_that_may_act_are_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "desk.yaml"
+    path.write_text("""
+route: {receiver: chat}
+receivers: [{name: chat}]
+escalation: {hooks: {slack_signing_secret: "${env:NO_SUCH_SIGNATURE}"}}
+automation:
+  mode: auto
+  remedies:
+    - {name: drain, matchers: [a=b], command: {argv: [/bin/true], secrets: {KEY: "${env:NO_SUCH_KEY}"}}}
+    - {name: call, matchers: [a=b], webhook: {url: "https://x.example/", secret_file: /no/such/file}}
+    - {name: idle, mode: "off", matchers: [a=b], webhook: {url: "${env:NO_SUCH_ADDRESS}"}}
+""")
+    found = [line for line in missing(read_config(path, need_rules=False).desk) if not line.startswith("receiver ")]
+    named = [
+        "escalation.hooks.slack_signing_secret",
+        "remedy drain: command.secrets.KEY",
+        "remedy call: webhook.secret_file",
+    ]
+    assert [line.startswith(f"{name}: ") for line, name in zip(found, named, strict=True)] == [True] * 3

@@ -13,8 +13,10 @@ from alerting.alert import Group, Notification
 from alerting.noise import flush
 from alerting.noise.silences import Silence
 from alerting.notifiers import KINDS
+from incidents.oncall.overrides import Override
 from pipeline.desk import acks, alerts, duties, flaps, groups, intake, keep, log, outbox, rounds, silences, tables
 from pipeline.desk.database import Database
+from pipeline.desk.incidents import duty
 from pipeline.desk.outbox import Delivery, Line
 from schemas.alert import AlertEvent
 from schemas.desk import Desk, Flapping, InhibitRule, Storm, TimeInterval
@@ -467,12 +469,16 @@ def test_what_was_over_long_ago_goes_and_nothing_else(db: Database) -> None:
     take(db, on, NOW_S + 20, event("over", seq=1, level=None))
     duties.step(db, on, NOW_S + 70)
     send_all(db, NOW_S + 72)
+    for name, ends_s in (("over", NOW_S + 90), ("to come", NOW_S + 2 * 86_400)):
+        made = Override(name, "devops", "ann", NOW_S, ends_s)
+        db.write(partial(duty.put, override=made))
     assert keep.forget(db, 1.0, NOW_S + 86_400) == 0
     assert keep.forget(db, 1.0, NOW_S + 86_400 + 100) > 0
     assert [alert.labels["series"] for alert in db.read(alerts.listed)] == ["fires"]
     assert len(db.read(lambda conn: alerts.events(conn, event("fires").id))) == 1
     assert db.read(lambda conn: alerts.events(conn, event("over").id)) == []
     assert lines(db) == []
+    assert [one.id for one in db.read(partial(duty.overrides, from_s=0.0, to_s=1e11))] == ["to come"]
     assert len(db.read(groups.listed)) == 1
 
 

@@ -277,7 +277,7 @@ def _opened(board: Board, rule: IncidentRule, parts: Sequence[Part], now_s: floa
         number=0,
         title=(titled(rule.title, common) if rule.title else "") or default[:TITLE_CHARS_MAX],
         severity=rule.severity or SEVERITY_OF_LEVEL[worst],
-        severity_reason=f"rule {rule.name}" if rule.severity else f"{worst}; not triaged yet",
+        severity_reason=f"SEV{rule.severity}: rule {rule.name} says so" if rule.severity else "",  # triage judges
         service=service,
         labels=labels,
         rule=rule.name,

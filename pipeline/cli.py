@@ -9,6 +9,7 @@ from pipeline.commands import (
     alerts,
     automation,
     broker,
+    change,
     check,
     completion,
     dead_letters,
@@ -30,6 +31,7 @@ from pipeline.commands import (
     tail,
     template,
     topics,
+    triage,
     worker,
 )
 
@@ -63,7 +65,9 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(silence.app, name="silence")
 reviews.register(incident.app)
+triage.register(incident.app)
 app.add_typer(incident.app, name="incident")
+app.add_typer(change.app, name="change")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(automation.app, name="automation")
 app.add_typer(oncall.app, name="oncall")

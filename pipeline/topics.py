@@ -107,6 +107,18 @@ def ensure_topics(
     Raises TopicsError where no broker answers within `timeout_s`. What the broker refuses is in the outcome.
     """
     wanted = topics_of(config, partitions)
+    return ensure(bootstrap, wanted, replication=replication, dry_run=dry_run, timeout_s=timeout_s)
+
+
+def ensure(
+    bootstrap: str,
+    wanted: list[Topic],
+    *,
+    replication: int | None = None,
+    dry_run: bool = False,
+    timeout_s: float = 10.0,
+) -> list[Outcome]:
+    """As `ensure_topics`, of these."""
     # kafka-python leaks its sockets where it finds nobody, and says so only after its whole timeout.
     if not reachable(bootstrap, timeout_s):
         raise TopicsError(f"no answer from Kafka at {bootstrap} within {timeout_s:.0f} s")

@@ -20,6 +20,7 @@ from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
 from pipeline.desk.http import app as app_of_desk
+from pipeline.desk.incidents.change_feed import ChangeFeed
 from pipeline.desk.incidents.publishing import Publisher
 from pipeline.desk.kafka_sender import KafkaSender
 from pipeline.desk.senders import Senders
@@ -101,6 +102,7 @@ def desk_metrics(folder: Path) -> bytes:
     with closing(Database.open(f"sqlite:///{folder / 'desk.db'}")) as db:
         courier = Courier(db, desk, Senders("127.0.0.1:9"), time.time)
         feed = Feed(db, desk, "127.0.0.1:9", "alerts", "g", time.time)
+        changes = ChangeFeed(db, desk, "127.0.0.1:9", "changes", "g", time.time)
         publisher = Publisher(db, KafkaSender("127.0.0.1:9"), "incidents", "tidegauge/g", time.time)
-        made = app_of_desk(db, desk, time.time, courier=courier, feed=feed, publisher=publisher)
+        made = app_of_desk(db, desk, time.time, courier=courier, feed=feed, changes=changes, publisher=publisher)
         return asyncio.run(asked(made))

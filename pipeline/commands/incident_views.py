@@ -65,7 +65,8 @@ def details(found: dict[str, Any]) -> Iterator[RenderableType]:
 def _facts(found: dict[str, Any]) -> Iterator[str]:
     if found["summary"]:
         yield plain(found["summary"])
-    yield f"severity {found['severity']}: {plain(found['severity_reason'])}"
+    unjudged = "not judged yet" if found["alerts"] else "nobody has said how bad it is, and it has no alerts to tell"
+    yield f"severity {found['severity']}: {plain(found['severity_reason']) or unjudged}"
     named = {"service": found["service"], "team": found["team"], "policy": found["policy"], "rule": found["rule"]}
     named |= dict(sorted(found["roles"].items()))
     if said := ", ".join(f"{name} {plain(value)}" for name, value in named.items() if value):

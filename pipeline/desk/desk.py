@@ -23,6 +23,9 @@ from pipeline.desk.courier import Courier
 from pipeline.desk.database import Database
 from pipeline.desk.feed import Feed
 from pipeline.desk.http import app
+from pipeline.desk.incidents import controls
+from pipeline.desk.incidents.change_feed import ChangeFeed
+from pipeline.desk.incidents.control_sender import ControlSender
 from pipeline.desk.incidents.publishing import Publisher
 from pipeline.desk.latency import answer_quickly
 from pipeline.desk.metrics import Meters
@@ -75,7 +78,12 @@ class DeskProcess:
         self._load_feed = LoadFeed(config.kafka.bootstrap, config.topics.load, self._loads, now)
         self._is_load_told = bool(config.desk.response.automation.watched)
         self._runner = Runner(db, config.desk, Maker(self._senders), now, owner=self._owner, loads=self._loads)
+        self._changes = ChangeFeed(
+            db, config.desk, config.kafka.bootstrap, config.topics.changes, f"{config.kafka.group}-desk-changes", now
+        )
+        self._controls = ControlSender(config.kafka.bootstrap, config.topics.control)
         self._aside = Pool("looks", 2)
+        self._beside = Pool("controls", 1)
         self._ending = asyncio.Event()
 
     async def run(self) -> int:
@@ -89,9 +97,11 @@ class DeskProcess:
         self._feed.start()
         if self._is_load_told:
             self._load_feed.start()
+        self._changes.start()
         parts = {
             "looks": asyncio.create_task(self._every(LOOK_EVERY_S, self._look)),
             "duties": asyncio.create_task(self._every(TEND_EVERY_S, self._tend)),
+            "controls": asyncio.create_task(self._every(LOOK_EVERY_S, self._say, self._beside)),
             "courier": asyncio.create_task(self._courier.run()),
             "incidents": asyncio.create_task(self._publisher.run()),
             "automation": asyncio.create_task(self._runner.run()),
@@ -109,6 +119,7 @@ class DeskProcess:
         self._ending.set()
         self._feed.stop()
         self._load_feed.stop()
+        self._changes.stop()
         self._courier.stop()
         self._runner.stop()
         server.should_exit = True
@@ -122,6 +133,8 @@ class DeskProcess:
         await asyncio.to_thread(self._feed.join, 3.0)
         if self._is_load_told:
             await asyncio.to_thread(self._load_feed.join, 3.0)
+        await asyncio.to_thread(self._changes.join, 3.0)
+        await asyncio.to_thread(self._controls.close)
         await self._senders.aclose()
         log.info("desk ends", because=f"of {', '.join(failed)}" if failed else "it was asked to")
         return 1 if failed else 0
@@ -144,11 +157,14 @@ class DeskProcess:
     def _tend(self) -> None:
         duties.tend(self._db, self._desk, self._now())
 
-    async def _every(self, seconds: float, do: Callable[[], None]) -> None:
+    def _say(self) -> None:
+        controls.step(self._db, self._controls.publish, self._now())
+
+    async def _every(self, seconds: float, do: Callable[[], None], aside: Pool | None = None) -> None:
         """A failure is logged and the next turn comes all the same: the database may be away for a while."""
         while not self._ending.is_set():
             try:
-                await self._aside(do)
+                await (aside or self._aside)(do)
             except SQLAlchemyError as error:
                 log.warning("the database failed: trying again", error=" ".join(str(error).split())[:300])
             except Exception:
@@ -170,6 +186,7 @@ class DeskProcess:
             publisher=self._publisher,
             advisers=Advisers(self._desk.response.automation.scaling, self._loads, self._now),
             runner=self._runner,
+            changes=self._changes,
         )
         return _Server(uvicorn.Config(made, log_config=None, access_log=False, server_header=False))
 

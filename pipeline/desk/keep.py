@@ -39,6 +39,8 @@ _ORDER = (
     tables.acks,
     tables.silences,
     tables.heard,
+    tables.changes,
+    tables.controls,
     tables.incidents,  # and with each all that is its own, by the database's foreign keys
 )
 
@@ -68,6 +70,10 @@ def _over(table: Table, before_s: float) -> ColumnElement[bool]:
             return t.ends_at_s < before_s
         case "heard":
             return t.at_s < before_s
+        case "changes":
+            return t.seen_s < before_s
+        case "controls":  # what Kafka hasn't yet stays
+            return and_(t.due_s.is_(None), t.made_s < before_s, ~exists().where(e.episode == t.episode))
         case "incidents":
             return and_(t.state.in_(OVER), t.updated_s < before_s)
         case _:

@@ -195,6 +195,21 @@ def _incidents(service: "Service") -> Iterator[Metric]:
     )
 
 
+class ChangesRead(_Described):
+    """Of this process."""
+
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+
+    def collect(self) -> Iterator[Metric]:
+        read = CounterMetricFamily(
+            "tidegauge_desk_changes", "Records read from the changes topic, by what they were", labels=["outcome"]
+        )
+        for outcome in ("new", "doubles", "unreadable"):
+            read.add_metric([outcome], self._progress.counts[outcome])
+        yield read
+
+
 _Read = tuple[dict[tuple[str, str], int], dict[str, float], Counter[str], dict[tuple[str, str], int]]
 
 

@@ -28,18 +28,20 @@ from pipeline.desk.http import (
     scaling,
     silences_v2,
     status_v2,
+    triage,
 )
 from pipeline.desk.http.errors import ApiError, on_api_error, on_http_error
 from pipeline.desk.http.guard import Guard
 from pipeline.desk.http.service import Service, allow, service_of
 from pipeline.desk.http.view import Clock, View
 from pipeline.desk.lane import Sender
-from pipeline.desk.metrics import Meters
+from pipeline.desk.metrics import ChangesRead, Meters
 from pipeline.desk.taken import Taken
 from schemas.desk import Desk
 
 if TYPE_CHECKING:
     from pipeline.desk.feed import Feed
+    from pipeline.desk.incidents.change_feed import ChangeFeed
     from pipeline.desk.incidents.publishing import Publisher
 
 
@@ -94,6 +96,7 @@ ROUTES = (
     Route("/api/desk/automation/acts/{id}", automation.get_act, methods=["GET"]),
     Route("/api/desk/automation/acts/{id}/approve", automation.post_approve, methods=["POST"]),
     Route("/api/desk/automation/acts/{id}/reject", automation.post_reject, methods=["POST"]),
+    *triage.ROUTES,
     Route("/api/desk/outbox", ours.get_outbox, methods=["GET"]),
     Route("/api/desk/outbox/{id:int}/retry", ours.post_retry, methods=["POST"]),
     Route("/api/desk/oncall", oncall.get_now, methods=["GET"]),
@@ -141,6 +144,7 @@ def app(
     advisers: Advisers | None = None,
     sender: Sender | None = None,
     feed: "Feed | None" = None,
+    changes: "ChangeFeed | None" = None,
     meters: Meters | None = None,
     publisher: "Publisher | None" = None,
     runner: Runner | None = None,
@@ -162,6 +166,8 @@ def app(
     )
     meters = meters or Meters()
     meters.register(service, feed.progress if feed is not None else None, publisher)
+    if changes is not None:
+        meters.registry.register(ChangesRead(changes.progress))
     made = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Guard, server=desk.server)],

@@ -47,7 +47,7 @@ def open_by_hand(
         title=title.strip()[:TITLE_CHARS_MAX],
         severity=severity or _NEW,
         severity_by=by if severity else "",
-        severity_reason=f"{by} says so" if severity else "not triaged yet",
+        severity_reason=f"SEV{severity}, says {by}" if severity else "",  # else triage judges it
         service=service or _common(parts, desk.service_label),
         policy=policy_of(desk, policy, team),
         team=team,

@@ -40,7 +40,10 @@ def severity(
         if not was.severity_by:
             raise Refused(f"{was.id}: its severity is the rules' already")
         scene.change(severity_by="", severity_reason="")
-        text = f"SEV{was.severity} of {was.severity_by} is given back to the rules by {by}"
+        text = f"SEV{was.severity} of {was.severity_by} is given back to the rules"
+        if found := triage.judged(scene):
+            scene.change(severity=found[1].severity, severity_reason=found[1].reason)
+            text += f", now {found[1].reason}"
     else:
         if not 1 <= value <= 5:
             raise Refused(f"{was.id}: SEV{value} is none; from 1, the worst, to 5")
@@ -48,8 +51,8 @@ def severity(
             raise Refused(f"{was.id}: to overrule the severity takes a note that says why")
         scene.change(severity=value, severity_by=by, severity_reason=f"SEV{value}, says {by}: {note}")
         text = f"SEV{value}, says {by} (was SEV{was.severity})"
-    text += f": {note}" if note else ""
-    details = {"from": was.severity, "to": value}
+    text += f" ({note})" if note and value is None else f": {note}" if note else ""
+    details = {"from": was.severity, "to": scene.incident.severity}
     scene.write("severity", text, by=by, source=source, details=details)
     scene.save()
     return scene.incident

@@ -89,7 +89,7 @@ class FileImpact(Section):
         "out: metrics named like `error_ratio`.",
     )
     objective: float = Field(
-        default=99.9, gt=0, lt=100, description="Percent of traffic that must succeed; the rest is the error budget."
+        default=99.9, gt=0, le=99.999999, description="Percent of traffic that must succeed; the rest is the error budget."
     )
     period_s: Duration = Field(
         default=2_592_000.0, gt=0, validation_alias="period", description="Time that the objective is for."
@@ -167,7 +167,7 @@ def triage_of(written: FileTriage, names: Names, checking: Checking) -> TriagePl
         impact=ImpactPlan(
             written.impact.customer_labels,
             ImpactPlan().ratios if written.impact.ratios is None else written.impact.ratios,
-            written.impact.objective / 100.0,
+            round(written.impact.objective / 100.0, 12),
             written.impact.period_s,
         ),
         roles=_roles_of(written.roles, names, checking),

@@ -93,6 +93,7 @@ def play(console: Console, _: argparse.Namespace) -> None:
 
 def _tell(on: Stage, slack: Slack, pagerduty: PagerDutyDouble, errors: Metric) -> None:
     on.chapter("a slight rise")
+    on.run("change", "add", "checkout", "-m", "baskets of two currencies", "--version", "2.31.0")
     errors.level = SLIGHT
     on.say("2 % fail: far below the border of 5 %, but not as always")
     on.until("a warning stands in #alerts, and nobody is paged", lambda: _said(slack, "warning"))
@@ -103,17 +104,18 @@ def _tell(on: Stage, slack: Slack, pagerduty: PagerDutyDouble, errors: Metric) -
     on.until("an incident is open", lambda: on.get("/api/desk/incidents"))
     on.until("ann, who is on call, is paged", lambda: pagerduty.open)
     on.run("incident", "show", "INC-1")
+    on.run("incident", "suspects", "INC-1")
 
     on.chapter("somebody takes it, from Slack")
     post = on.until(
         "the page in Slack has a button", lambda: next((p for p in slack.posts if _button(p, "Acknowledge")), None)
     )
-    _press(on, post, "Acknowledge", "U0ANN", "ann")
+    _press(on, slack, post, "Acknowledge", "U0ANN", "ann")
     on.until("the incident is ann's", lambda: on.get("/api/desk/incidents/INC-1")["acknowledged_by"] == "ann")
     on.until("PagerDuty knows it, and stops", lambda: all(one.state == "acknowledged" for one in pagerduty.open))
     on.run("incident", "role", "INC-1", "communication", "bob", "--note", "writes to the shops")
     on.run("incident", "role", "INC-1", "troubleshooting", "ann")
-    on.run("incident", "comment", "INC-1", "the release of 14:02 sends the basket twice; rolled back")
+    on.run("incident", "comment", "INC-1", "2.31.0 sends baskets twice; rolled back to 2.30.4")
 
     on.chapter("the end")
     errors.level = NORMAL
@@ -136,7 +138,7 @@ def _button(post: Post, text: str) -> dict[str, Any] | None:
     return next((element for element in elements if element["text"]["text"] == text), None)
 
 
-def _press(on: Stage, post: Post, text: str, user: str, name: str) -> None:
+def _press(on: Stage, slack: Slack, post: Post, text: str, user: str, name: str) -> None:
     """As Slack tells an app of it: a form, signed."""
     button = _button(post, text)
     if button is None:
@@ -148,7 +150,7 @@ def _press(on: Stage, post: Post, text: str, user: str, name: str) -> None:
         "message": {"ts": post.ts},
         "container": {"type": "message", "message_ts": post.ts, "channel_id": post.channel},
         "actions": [{**button, "action_ts": f"{time.time():.6f}"}],
-        "response_url": "https://hooks.slack.com/actions/T0/1/a",
+        "response_url": slack.webhook_url,
         "trigger_id": "1.2.3",
     }
     body = urlencode({"payload": json.dumps(payload)}).encode()

@@ -108,8 +108,8 @@ class Stage:
             self._producer.send(self._topic, json.dumps(event).encode(), key)
         self._producer.flush()
 
-    def run(self, *arguments: str, quiet: bool = False) -> str:
-        """A command of ours, shown with what it prints. Raises Failed where it fails."""
+    def run(self, *arguments: str, most: int = 100) -> str:
+        """A command of ours, shown with the first lines of what it prints. Raises Failed where it fails."""
         done = subprocess.run(  # noqa: S603 - ourselves
             [sys.executable, "-m", "pipeline.cli", *arguments, "--config", str(self._config)],
             capture_output=True,
@@ -117,10 +117,10 @@ class Stage:
             check=False,
             env={**os.environ, "COLUMNS": str(_WIDTH - 8)},
         )
-        if not quiet:
-            self.say(f"$ tidegauge {' '.join(arguments)}", "bold")
-            for line in done.stdout.rstrip().splitlines():
-                self._console.print(Text(f"       {line}"), soft_wrap=True)
+        self.say(f"$ tidegauge {' '.join(arguments)}", "bold")
+        lines = done.stdout.rstrip().splitlines()
+        for line in [*lines[:most], *([f"... and {len(lines) - most} lines more"] if len(lines) > most else [])]:
+            self._console.print(Text(f"       {line}"), soft_wrap=True)
         if done.returncode:
             raise Failed(f"tidegauge {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout

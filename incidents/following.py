@@ -11,6 +11,8 @@ from schemas.alert import AlertEvent
 from schemas.formats.times import rfc3339_s
 from schemas.levels import LEVELS
 
+_EXACT_S = 1e-6  # so exact is a start in an alert event
+
 
 def follow(part: Part, events: Sequence[AlertEvent], now_s: float) -> tuple[Part, list[Line], bool]:
     """The part after all transitions of its episode, in their order, what the timeline says, and whether it got worse.
@@ -18,8 +20,9 @@ def follow(part: Part, events: Sequence[AlertEvent], now_s: float) -> tuple[Part
     Worse: it fires again, or at a level that it hadn't reached before.
     """
     lines, is_worse = [], False
-    seen = (value for event in events for value in (event.value, *event.evidence.v))
-    part = msgspec.structs.replace(part, highest=highest([part.highest, *seen]))
+    for event in events:
+        since = values_since(part.starts_at_s, event.evidence.t, event.evidence.v)
+        part = msgspec.structs.replace(part, highest=highest([part.highest, event.value, *since]))
     for event in events:
         if event.seq <= part.seq:
             continue
@@ -36,6 +39,15 @@ def highest(values: Iterable[float | None]) -> float | None:
     (0.12, None)
     """
     return max((value for value in values if value is not None and isfinite(value)), default=None)
+
+
+def values_since(start_s: float, times: Sequence[float], values: Sequence[float]) -> list[float]:
+    """Of evidence, what belongs to the alert: a peak before it that was no alert is no impact of it.
+
+    >>> values_since(20.0, [10.0, 20.0, 30.0], [1.0, 0.1, 0.2])
+    [0.1, 0.2]
+    """
+    return [value for at_s, value in zip(times, values, strict=False) if at_s >= start_s - _EXACT_S]
 
 
 def ended(part: Part, reason: str, now_s: float) -> tuple[Part, Line]:

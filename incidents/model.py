@@ -74,8 +74,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One episode of an alert in an incident, as the desk last saw it. worst: the highest level it had.
 
     seq: of the transition seen last. value: the newest, which at the end says nothing of impact; highest: the highest
-    that transitions or their evidence had. starts_at_s, ends_at_s: event time. left_s: when it was split off or merged
-    away; it counts no more then.
+    that transitions and their evidence had since it started. starts_at_s, ends_at_s: event time. left_s: when it was
+    split off or merged away; it counts no more then.
     """
 
     incident: int

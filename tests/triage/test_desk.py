@@ -12,7 +12,7 @@ from incidents.model import Incident
 from incidents.roles import MOVES, move, wanted
 from incidents.timeline import broken_at
 from pipeline.desk.database import Database
-from schemas.alert import AlertEvent
+from schemas.alert import AlertEvent, Evidence
 from schemas.levels import LevelName
 from schemas.response.escalation import Target
 from schemas.response.triage import DEFAULT_ROLES
@@ -30,7 +30,7 @@ def failing(seq: int, share: float, level: LevelName | None = "critical", name: 
     made = event(
         name, seq=seq, level=level, previous="critical" if seq else None, service="checkout", metric="http_error_ratio"
     )
-    return msgspec.structs.replace(made, value=share)
+    return msgspec.structs.replace(made, value=share, evidence=Evidence(made.evidence.t, [share]))
 
 
 def test_it_is_judged_at_its_first_look_and_gets_worse_with_its_alerts(scene: Triage) -> None:

@@ -43,7 +43,8 @@ def take(
             "seen_s": now_s,
             "body": encode_change(change),
         }
-        if conn.execute(make(tables.changes).values(row).on_conflict_do_nothing()).rowcount:
+        put = make(tables.changes).values(row).on_conflict_do_nothing().returning(_c.id)
+        if conn.execute(put).first() is not None:  # rowcount is no answer: psycopg has none for it
             new.append(change)
     if new:
         _wake(conn, min(change.at_s for change in new), now_s)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from alerting.alert import Alert, Decision, Notification
 from incidents import opening as rules
-from incidents.following import highest
+from incidents.following import highest, values_since
 from incidents.model import Incident, Line, Part
 from incidents.opening import Board, Join, Nothing, Open, Wait
 from pipeline.desk import alerts, log, tables
@@ -57,7 +57,7 @@ def part_of(alert: Alert, now_s: float, incident: int = 0) -> Part:
         updated_s=now_s,
         rule=alert.rule,
         value=alert.value,
-        highest=highest([alert.value, *alert.evidence_v]),
+        highest=highest([alert.value, *values_since(alert.starts_at_s, alert.evidence_t, alert.evidence_v)]),
         expected=alert.expected,
         why=alert.why,
     )

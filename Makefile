@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # Nothing of another environment shall leak into ours.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help setup demo test fuzz check bench bench-quick chaos format lock clean
+.PHONY: help setup demo stories test fuzz check bench bench-quick chaos format lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ $(SETUP): pyproject.toml requirements.lock requirements-dev.lock
 demo: $(SETUP) ## Kafka, worker, live metrics and scripted faults, and their alerts; DURATION_S=90 stops by itself
 	@scripts/prerequisites.sh broker
 	@.venv/bin/tidegauge demo $(if $(DURATION_S),--duration-s $(DURATION_S))
+
+stories: $(SETUP) ## Two incidents to watch, on a real Kafka: errors in checkout; CPU above 85 %, scaled, and where scaling fails
+	@scripts/prerequisites.sh broker
+	@$(PYTHON) -m examples.stories.checkout
+	@$(PYTHON) -m examples.stories.scaling
+	@$(PYTHON) -m examples.stories.scaling --fail
 
 test: $(SETUP) ## All tests, those on a real Kafka too; ARGS="-k broker" for some
 	@scripts/prerequisites.sh broker kcat alertmanager

@@ -9,7 +9,9 @@ import sys
 import time
 from typing import Any
 
-from examples.stories.stage import Failed, Stage
+from rich.console import Console
+
+from examples.stories.stage import Stage, main, stage
 from tests.doubles.http import Double, Request, Response
 from tests.doubles.kubernetes import ApiServer
 
@@ -95,20 +97,23 @@ class Story:
     def play(self, fails: bool) -> None:
         """Raises Failed."""
         stage, server = self._stage, self._server
+        stage.chapter("CPU rises")
         stage.say("six minutes of CPU are published: calm at first, then 92 % on each of 3 pods")
         server.meanwhile = [lambda: server.touch("web")]  # a pod becomes ready between our look and our change
         self._go_on()
-        stage.wait("an incident", lambda: bool(stage.get("/api/desk/incidents")), 60.0, self._go_on)
+        stage.until("an incident is open", lambda: stage.get("/api/desk/incidents"), meanwhile=self._go_on)
         if fails:
-            stage.wait("a page to DevOps", self._is_paged_with_log, 60.0, self._go_on)
+            stage.until(
+                "DevOps is paged, with the log of what was tried", self._is_paged_with_log, meanwhile=self._go_on
+            )
             self._go_on()
-            self._check(server.replicas("web") == 3, "nothing was scaled")
+            stage.check("nothing was scaled", server.replicas("web") == 3)
             return
-        stage.wait("5 replicas", lambda: server.replicas("web") == 5, 60.0, self._go_on)
+        stage.until("the deployment has 5 replicas", lambda: server.replicas("web") == 5, meanwhile=self._go_on)
         stage.say("Kubernetes wants 5 pods; the new ones start")
-        stage.wait("word that it helped", lambda: self._said("it helped"), 120.0, self._go_on)
-        self._check(server.changes == ["tidegauge scaled web from 3 to 5"], f"one change, of ours: {server.changes}")
-        self._check(len(server.writes) == 2, "the first try met a conflict, and was made anew")
+        stage.until("the metric says that it helped", lambda: self._said("it helped"), 120.0, self._go_on)
+        stage.check(f"one change, of ours: {server.changes}", server.changes == ["tidegauge scaled web from 3 to 5"])
+        stage.check("the first try met a conflict, and was made anew", len(server.writes) == 2)
 
     def _go_on(self) -> None:
         """Publishes what is due, and says what is new."""
@@ -136,27 +141,16 @@ class Story:
     def _is_paged_with_log(self) -> bool:
         return any("403" in str(told) for told in self._phone.heard("devops"))
 
-    def _check(self, holds: bool, what: str) -> None:
-        if not holds:
-            raise Failed(f"it should be that {what}")
-        self._stage.say(f"so it is: {what}", style="bold")
 
-
-def main() -> int:
-    parsing = argparse.ArgumentParser(description=__doc__)
-    parsing.add_argument("--fail", action="store_true", help="the service account may not scale")
-    fails = parsing.parse_args().fail
+def play(console: Console, arguments: argparse.Namespace) -> None:
     with ApiServer(ready_after_s=5.0) as server, Phone() as phone:
-        server.allow(TOKEN, MAY_READ if fails else MAY_SCALE)
+        server.allow(TOKEN, MAY_READ if arguments.fail else MAY_SCALE)
         server.add_workload("web", replicas=3)
-        with Stage(config(server.url, phone.url)) as stage:
-            try:
-                Story(stage, server, phone).play(fails)
-            except Failed as failure:
-                stage.say(str(failure), style="bold red")
-                return 1
-    return 0
+        with stage(config(server.url, phone.url), console) as on:
+            Story(on, server, phone).play(arguments.fail)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parsing = argparse.ArgumentParser(description=__doc__)
+    parsing.add_argument("--fail", action="store_true", help="the service account may not scale")
+    sys.exit(main(play, parsing))

@@ -64,6 +64,7 @@ def _counts(config: Config) -> str:
 def _desk_counts(desk: Desk) -> str:
     kinds = Counter(each.kind for receiver in desk.receivers.values() for each in receiver.integrations)
     ways = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no way to tell them"
+    response = desk.response
     counts = {
         "routes": _size(desk.route),
         f"receivers ({ways})": len(desk.receivers),
@@ -73,6 +74,11 @@ def _desk_counts(desk: Desk) -> str:
         "dependencies": len(desk.dependencies),
         "template files": len(desk.templates),
         "tokens": len(desk.server.tokens),
+        "incident rules": len(response.incidents.rules),
+        "people": len(response.oncall.people),
+        "schedules": len(response.oncall.schedules),
+        "escalation policies": len(response.escalation.policies),
+        f"remedies ({response.automation.mode})": len(response.automation.remedies),
     }
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 

@@ -66,7 +66,7 @@ def _facts(found: dict[str, Any]) -> Iterator[str]:
     if found["summary"]:
         yield plain(found["summary"])
     unjudged = "not judged yet" if found["alerts"] else "nobody has said how bad it is, and it has no alerts to tell"
-    yield f"severity {found['severity']}: {plain(found['severity_reason']) or unjudged}"
+    yield plain(found["severity_reason"]) or f"severity {found['severity']}: {unjudged}"
     named = {"service": found["service"], "team": found["team"], "policy": found["policy"], "rule": found["rule"]}
     named |= dict(sorted(found["roles"].items()))
     if said := ", ".join(f"{name} {plain(value)}" for name, value in named.items() if value):

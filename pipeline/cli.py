@@ -24,6 +24,7 @@ from pipeline.commands import (
     replay,
     reviews,
     route,
+    rule_tests,
     schema,
     score,
     silence,
@@ -48,6 +49,7 @@ app.command()(check.check)
 app.command()(doctor.doctor)
 app.command()(replay.replay)
 app.command()(score.score)
+app.command("test")(rule_tests.rule_tests)
 app.command()(tail.tail)
 app.command()(alerts.alerts)
 app.command()(explain.explain)

@@ -104,7 +104,7 @@ class _Judging:
             story=tuple(story[-_STORY_MAX:]),
             earlier=max(len(story) - _STORY_MAX, 0),
             rule=self._rules.get(check.rule or ""),
-            newest=trial.newest(watched[:_SERIES_MAX], _VALUES_MAX),
+            newest=trial.newest(watched[:_SERIES_MAX], _VALUES_MAX, at_s),
             held_back=trial.held_back(check.rule) if check.rule else {},
         )
 

@@ -3,6 +3,7 @@
 An event counts when its series has come so far: a late one right after the newest of its series, so that it stays late.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,17 +43,17 @@ class Trial:
         self._done = int(np.searchsorted(events.counts_s, at_s, side="right"))
         part = slice(first, self._done)
         found = self._shard.apply(Batch(events.series[part], events.t[part], events.x[part]))
-        found += self._shard.advance(at_s)
+        # Silence ends just after its last moment, when an event could still come; what is dated `at_s` is seen then.
+        found += self._shard.advance(math.nextafter(at_s, math.inf))
         found.sort(key=lambda event: (rfc3339_s(event.at), event.id, event.seq))
         self.history += found
         return found
 
-    def newest(self, series: Iterable[int], values: int) -> dict[str, list[float]]:
-        """The last values of each of these series until now, oldest first."""
-        seen = self._events.series[: self._done]
-        return {
-            str(self._shard.series[one]): self._events.x[: self._done][seen == one][-values:].tolist() for one in series
-        }
+    def newest(self, series: Iterable[int], values: int, at_s: float) -> dict[str, list[float]]:
+        """The last values of each of these series by `at_s`, oldest first."""
+        by_then = int(np.searchsorted(self._events.counts_s, at_s, side="right"))
+        seen, x = self._events.series[:by_then], self._events.x[:by_then]
+        return {str(self._shard.series[one]): x[seen == one][-values:].tolist() for one in series}
 
     def watched(self, rule: str) -> list[int]:
         """Series of the inputs that the rule matches."""
@@ -88,7 +89,8 @@ class Trial:
             if index < 0:
                 self._rejected[Skip.SERIES_CAP] += len(at)
                 continue
-            yield Columns(np.full(len(at), index, np.int64), self.start_s + at * test.interval_s, x[at], at)
+            t = np.asarray(self.start_s + at * test.interval_s, np.float64)
+            yield Columns(np.full(len(at), index, np.int64), t, x[at], at)
 
 
 @dataclass(frozen=True)

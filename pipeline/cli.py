@@ -18,6 +18,7 @@ from pipeline.commands import (
     explain,
     feedback,
     incident,
+    init,
     oncall,
     publish,
     receiver,
@@ -45,6 +46,7 @@ app.command()(worker.worker)
 app.command()(worker.up)
 app.command()(desk.desk)
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.command()(replay.replay)

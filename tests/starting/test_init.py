@@ -73,10 +73,12 @@ def test_on_a_captured_telegraf_topic_it_finds_an_injected_fault(
     replay.add_file(tmp_path / "later.ndjson")
     opened = [event for event in replay.report().alerts if event.seq == 0]
     metric = faulty.replace(".", "_")
-    found = [event for event in opened if event.labels["metric"] == metric]
+    began_s = START_S + DAY_S - FAULT_S
+    found = [event for event in opened if event.labels["metric"] == metric and rfc3339_s(event.at) >= began_s]
     assert [event.rule for event in found] == [rule]
-    assert 0 <= rfc3339_s(found[0].starts_at) - (START_S + DAY_S - FAULT_S) <= 600
-    assert len(opened) <= 3, [event.why for event in opened]  # of 127 series in a day
+    assert rfc3339_s(found[0].starts_at) - began_s <= 120
+    # Noise, of 127 series on their first day; the budget that `init` writes is as many.
+    assert len(opened) - len(found) <= 10, [event.why for event in opened]
 
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES.iterdir()), ids=lambda path: path.name)

@@ -57,8 +57,8 @@ def _head(survey: Survey, place: Place) -> Iterator[str]:
     yield f"  - topic: {_yaml(place.topic or 'metrics')}"
     yield f"    format: {place.format}"
     if place.keyed:
-        yield f"    # In the sample each series stayed on one of {place.partitions} partitions. Where producers promise it"
-        yield "    # (the series is their key), take the # away: events need not be put in order first."
+        yield f"    # In the sample each series stayed on one of {place.partitions} partitions. Where producers"
+        yield "    # promise it (the series is their key), take the # away: events need not be put in order first."
         yield "    # keyed_by_series: true"
     elif place.keyed is False:
         yield "    # Series wander between partitions here, so events are put in order first (limits.max_lateness)."

@@ -95,7 +95,7 @@ def survey_of(points: dict[Series, list[float]]) -> Survey:
     survey = Survey()
     for one, values in points.items():
         index = survey.intern(one.metric, dict(one.labels))
-        t = 1795412000.0 + 10 * np.arange(len(values))
+        t = np.linspace(1795412000.0, 1795412000.0 + 10 * len(values), len(values), endpoint=False, dtype=np.float64)
         survey.add(Columns(np.full(len(t), index, np.int64), t, np.array(values, np.float64), np.arange(len(t))))
     return survey
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kafka import KafkaProducer
 from typer.testing import CliRunner, Result
 
 from detectors import LEVELS_ON, PARAMS
@@ -23,6 +22,7 @@ from schemas.config import Config, load_config
 from schemas.formats import Columns
 from schemas.formats.times import rfc3339_s
 from schemas.metric import Series
+from tests.live.harness import create_topic, publish
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 CAPTURED = SAMPLES / "kafka-telegraf-json.txt"
@@ -201,14 +201,13 @@ def test_a_name_that_is_neither_file_nor_topic_is_told_so(monkeypatch: pytest.Mo
 
 @pytest.mark.kafka
 def test_a_topic_gives_the_config_of_its_records(kafka: str, topic_name: str) -> None:
-    producer = KafkaProducer(bootstrap_servers=kafka)
-    for line in CAPTURED.read_bytes().splitlines():
-        if line.strip():
-            producer.send(topic_name, line)
-    producer.close()
+    create_topic(kafka, topic_name, 3)
+    lines = [line for line in CAPTURED.read_bytes().splitlines() if line.strip()]
+    publish(kafka, topic_name, [(json.dumps(json.loads(line)["name"]).encode(), line) for line in lines])
     done = run(topic_name, "--bootstrap", kafka)
     assert done.exit_code == 0, done.output
     config = load_config(done.stdout, "made.yaml", PARAMS, LEVELS_ON)
     assert (config.inputs[0].topic, config.inputs[0].format) == (topic_name, "telegraf_json")
     assert config.kafka.bootstrap == kafka
+    assert "stayed on one of 3 partitions" in done.stdout
     assert {"cpu", "disk", "memory", "queue", "latency", "silent"} <= {rule.name for rule in config.rules}

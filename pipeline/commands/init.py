@@ -74,7 +74,10 @@ def init(
     if output is None:
         typer.echo(text, nl=False)
         return
-    output.write_text(text, "utf-8")
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        fail(f"init: {output}: {error.strerror or error}", WRONG_USE)
     console.print(f"{output}: {len(config.rules)} rules for {len(survey.series):,} series; read it, then change it")
 
 

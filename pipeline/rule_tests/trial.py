@@ -106,8 +106,8 @@ def _in_order(columns: list[Columns]) -> _Events:
     t = np.concatenate([np.zeros(0), *(one.t for one in columns)])
     x = np.concatenate([np.zeros(0), *(one.x for one in columns)])
     counts_s = t.copy()
-    for one in np.unique(series).tolist():
-        mine = series == one
+    by_series = np.argsort(series, kind="stable")
+    for mine in np.split(by_series, np.flatnonzero(np.diff(series[by_series])) + 1):
         counts_s[mine] = np.maximum.accumulate(t[mine])
     order = np.argsort(counts_s, kind="stable")
     return _Events(series[order], t[order], x[order], counts_s[order])

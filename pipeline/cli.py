@@ -19,12 +19,14 @@ from pipeline.commands import (
     explain,
     feedback,
     incident,
+    init,
     oncall,
     publish,
     receiver,
     replay,
     reviews,
     route,
+    rule_tests,
     schema,
     score,
     silence,
@@ -46,10 +48,12 @@ app.command()(worker.worker)
 app.command()(worker.up)
 app.command()(desk.desk)
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.command()(replay.replay)
 app.command()(score.score)
+app.command("test")(rule_tests.rule_tests)
 app.command()(tail.tail)
 app.command()(alerts.alerts)
 app.command()(explain.explain)

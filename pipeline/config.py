@@ -53,10 +53,7 @@ def read_config(path: Path, need_rules: bool = True) -> Config:
     need_rules: a worker watches something; the desk and its commands also take a file without rules.
     Where the file doesn't say kafka.bootstrap, the environment's KAFKA_BOOTSTRAP does, then the default.
     """
-    try:
-        text = _text(path)
-    except _Unreadable as error:
-        raise ConfigErrors([ConfigError(str(path), error.line, "config", str(error))]) from None
+    text = read_text(path)
     look_ahead = partial(ahead, now_s=time.time())
     machine = Machine(_included, _find, os.environ.get, _time_zone(), look_ahead)
     config = load_config(text, str(path), PARAMS, LEVELS_ON, notifiers(), machine, need_rules, remedies())
@@ -64,6 +61,14 @@ def read_config(path: Path, need_rules: bool = True) -> Config:
     if told and "bootstrap" not in config.kafka.model_fields_set:
         return config.model_copy(update={"kafka": config.kafka.model_copy(update={"bootstrap": told})})
     return config
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person writes, before anything is made of it. Raises ConfigErrors."""
+    try:
+        return _text(path)
+    except _Unreadable as error:
+        raise ConfigErrors([ConfigError(str(path), error.line, "config", str(error))]) from None
 
 
 class _Unreadable(ValueError):

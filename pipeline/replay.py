@@ -14,7 +14,7 @@ from schemas.alert import AlertEvent, encode_alert
 from schemas.config import Config
 from schemas.control import Control
 from schemas.csv_events import CsvError, read_events
-from schemas.formats import Columns, Decoder
+from schemas.formats import Columns, Decoder, Intern
 
 _LINES_A_BATCH = 5_000
 
@@ -72,18 +72,8 @@ class Replay:
         """
         shard, decoder = self._files or self._shared_shard(format)
         self._files = shard, decoder
-        if path.suffix.lower() == ".csv":
-            with path.open(encoding="utf-8", newline="") as lines:
-                try:
-                    for columns in read_events(lines, default_metric=path.stem, intern=shard.intern, progress=progress):
-                        self._apply(shard, columns)
-                except CsvError as error:
-                    raise CsvError(f"{path}: {error}") from None
-            return
-        with path.open("rb") as lines:
-            for payloads in _payloads(lines):
-                self._apply(shard, decoder.decode(payloads))
-                progress(sum(map(len, payloads)))
+        for columns in read_file(path, decoder, shard.intern, progress):
+            self._apply(shard, columns)
 
     def add_topic(self, wanted: TopicRange, bootstrap: str, progress: Progress = lambda _: None) -> None:
         """A range of a topic, as the worker would have read it. Raises TopicsError."""
@@ -137,6 +127,21 @@ class Replay:
         self._report.rejected.update(reject.reason for reject in columns.rejects)
         self._report.skipped.update(columns.skipped)
         self._report.alerts += shard.apply(Batch(columns.series, columns.t, columns.x))
+
+
+def read_file(path: Path, decoder: Decoder, intern: Intern, progress: Progress = lambda _: None) -> Iterator[Columns]:
+    """The events of a file, as `Replay.add_file` takes it. decoder: of what is no CSV. Raises OSError, CsvError."""
+    if path.suffix.lower() == ".csv":
+        with path.open(encoding="utf-8", newline="") as rows:
+            try:
+                yield from read_events(rows, default_metric=path.stem, intern=intern, progress=progress)
+            except CsvError as error:
+                raise CsvError(f"{path}: {error}") from None
+        return
+    with path.open("rb") as lines:
+        for payloads in _payloads(lines):
+            yield decoder.decode(payloads)
+            progress(sum(map(len, payloads)))
 
 
 def _payloads(lines: Iterable[bytes]) -> Iterator[Sequence[bytes]]:

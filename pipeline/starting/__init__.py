@@ -1,0 +1,1 @@
+"""`tidegauge init`: looks at a sample of events, and writes a config to start from."""

@@ -57,10 +57,10 @@ class Report:
 class Replay:
     """Takes inputs one after another; `report` closes what time alone has ended by then."""
 
-    def __init__(self, config: Config, controls: Sequence[Control] = ()) -> None:
-        """controls: known from the beginning, so that none comes late."""
+    def __init__(self, config: Config, controls: Sequence[Control] = (), engine: Engine | None = None) -> None:
+        """controls: known from the beginning, so that none comes late; engine: made for this config, if not here."""
         self._config, self._controls = config, controls
-        self._engine = Engine(config.rules, config.limits, len(config.inputs))
+        self._engine = engine or Engine(config.rules, config.limits, len(config.inputs))
         self._files: tuple[Shard, Decoder] | None = None
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._report = Report()

@@ -15,6 +15,7 @@ from schemas.config import Config
 from schemas.control import Control
 from schemas.csv_events import CsvError, read_events
 from schemas.formats import Columns, Decoder
+from schemas.metric import Series
 
 _LINES_A_BATCH = 5_000
 
@@ -100,6 +101,13 @@ class Replay:
                 self._partitions[key] = partition
             self._report.alerts += partition.process(records).alerts
             progress(len(records))
+
+    @property
+    def series(self) -> list[Series]:
+        """All that were seen so far, each once."""
+        shards = [partition.shard for partition in self._partitions.values()]
+        shards += [self._files[0]] if self._files else []
+        return list(dict.fromkeys(one for shard in shards for one in shard.series))
 
     def report(self) -> Report:
         report = self._report

@@ -103,14 +103,14 @@ def chart(points: list[Said]) -> Iterator[Text]:
     >>> band = {"lower": 0.0, "upper": 7.0, "score": 0.0, "at": "2026-11-23T18:00:00Z"}
     >>> for line in chart([{**band, "value": 3.0}, {**band, "value": 14.0, "score": 2.0}]):
     ...     print(line.plain.rstrip())
-              14 │ !
-                 │
-                 │
-                 │
-               6 │··
-                 │··
-                 │●·
-               0 │··
+                  14 │ !
+                     │
+                     │
+                     │··
+                   6 │··
+                     │●·
+                     │··
+                   0 │··
     """
     numbers = [one[name] for one in points for name in ("value", "lower", "upper") if one[name] is not None]
     if not numbers:

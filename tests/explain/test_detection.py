@@ -1,19 +1,25 @@
 """`explain SERIES --at TIME INPUT`: the reason told is the one that held it back, and looking changes nothing."""
 
 import json
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.observing import ObservedEngine
+from pipeline.partition import Partition
 from pipeline.replay import Replay
+from schemas.alert import encode_alert
 from schemas.formats.base import LATEST_S
 from schemas.selector import Selector
-from tests.engine.streams import config
+from tests.engine.streams import CONFIG, Event, alerts, apply, config, streams
 
 START_S = 1_795_412_000
 
@@ -193,6 +199,54 @@ def test_without_events_a_series_says_how_to_give_them() -> None:
     done = CliRunner().invoke(app, ["explain", 'cpu{host="a"}'])
     assert done.exit_code == 2
     assert "tidegauge explain SERIES --at TIME INPUT" in " ".join(done.stderr.split())
+
+
+def observed(text: str, match: str, until_s: float, rows: int) -> ObservedEngine:
+    checked = config(text)
+    selector = Selector.parse(match)
+    return ObservedEngine(checked.rules, checked.limits, 1, selector=selector, until_s=until_s, rows=rows)
+
+
+GROUPED = """
+  - {name: gone, match: "{}", group_by: [odd], detector: absent, params: {after: 2m}}
+  - {name: together, match: "{}", group_by: [odd], align: 5s, detector: multivariate, levels: {warning: 1.0}}
+  - {name: few, match: "{}", detector: baseline, budget: 1/day}
+"""
+
+
+@given(streams(), st.lists(st.integers(0, 400), max_size=4), st.integers(1, 50), st.floats(0.0, 2e9))
+def test_looking_changes_no_alert_wherever_batches_are_cut(
+    events: list[Event], cuts: list[int], rows: int, until_s: float
+) -> None:
+    text = CONFIG + GROUPED
+    shard = observed(text, '{odd="yes"}', until_s, rows).shard()
+    ends = sorted({min(cut, len(events)) for cut in cuts} | {0, len(events)})
+    told = [encode_alert(event) for a, b in pairwise(ends) for event in apply(shard, events[a:b], a)]
+    assert told == alerts(events, text=text)
+
+
+@pytest.mark.parametrize("match", ["cpu", 'cpu{host="web"}'])
+def test_records_of_a_topic_are_seen_as_lines_of_a_file_are(match: str) -> None:
+    text = "rules:\n" + HIGH % "for: 2m"
+    engine = observed(text, match, START_S + 180.0, 5)
+    partition = Partition(engine, "metrics", 0, "auto", partitions=2)
+    for offset in range(6):
+        value = {"metric": "cpu", "labels": {"host": "web"}, "timestamp": START_S + 60 * offset, "value": 90}
+        partition.process([Sent(offset, (START_S + 60 * offset) * 1000, json.dumps(value).encode())])
+    (shard,) = engine.shards
+    ((watched,),) = shard.watched.values()
+    assert [step.t - START_S for step in watched.steps] == [0.0, 60.0, 120.0, 180.0]
+    assert [step.row_number for step in watched.steps] == [1, 2, 3, 4]
+    (event,) = shard.told
+    assert event.source is not None
+    assert event.source.offset == 2
+
+
+@dataclass(frozen=True)
+class Sent:
+    offset: int
+    timestamp: int
+    value: bytes
 
 
 @pytest.mark.parametrize("rows", [1, 7, 500])

@@ -11,7 +11,7 @@ from rich.text import Text
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
 from pipeline.commands.explain_detection import Asked, detection
-from pipeline.commands.explain_views import detection_lines
+from pipeline.commands.explain_views import detection_lines, told_lines
 from pipeline.commands.rendering import STYLES, plain
 from pipeline.commands.silence import labels_text
 
@@ -116,6 +116,7 @@ def lines_of(found: dict[str, Any]) -> list[Text]:
     head.append(f" {plain(labels_text(found['labels']))}", "bold")
     until = f" until {found['ends_at']}" if found["ends_at"] else ""
     lines = [head, Text(f"  since {found['starts_at']}{until}; known here since {found['first_seen']}")]
+    lines += told_lines(found.get("detection") or {})
     lines += [Text(f"  now held back by {plain(reason)}", "yellow") for reason in found["held_back_by"]]
     for group in found["groups"]:
         told = f"told {group['told']}" if group["told"] else "not told yet"

@@ -32,6 +32,20 @@ def detection_lines(found: Said, rows: int) -> Iterator[Text]:
         yield Text(plain(f"\n  rules that don't match it: {', '.join(names)}"[1:]), "dim")
 
 
+def told_lines(told: Said) -> Iterator[Text]:
+    """What the alert event says itself: its evidence as a picture, numbers, sentence. An alert of others: none."""
+    if not told.get("rule"):
+        return
+    nothing = {"lower": None, "upper": None, "score": None}
+    points = [{**nothing, **point} for point in told["evidence"]]
+    if points and points[-1]["value"] == told["value"]:
+        points[-1].update(score=told["score"], lower=told["lower"], upper=told["upper"])
+    yield from chart(points)
+    numbers = ", ".join(f"{name} {_short(told[name])}" for name in ("value", "expected", "lower", "upper", "score"))
+    yield Text(plain(f"  rule {told['rule']}, {told['detector']}: {numbers}"))
+    yield Text(f"  {plain(told['why'])}", "italic")
+
+
 def _rule(one: Said, rows: int) -> Iterator[Text]:
     yield Text()
     yield Text(plain(f"rule {one['rule']} on {one['about']}"), "bold")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.commands.explain_views import told_lines
 from pipeline.observing import ObservedEngine
 from pipeline.partition import Partition
 from pipeline.replay import Replay
@@ -267,3 +268,14 @@ def test_looking_changes_no_alert(tmp_path: Path, rows: int) -> None:
     told = plain.report().ndjson()
     assert told.count(b"\n") > 3
     assert watched.report().ndjson() == told
+
+
+def test_what_the_alert_event_says_is_shown_without_its_events() -> None:
+    points = [{"at": "2026-11-23T05:33:20.000Z", "value": value} for value in (70.0, 71.0, 90.0)]
+    numbers = {"value": 90.0, "expected": 70.0, "lower": 60.0, "upper": 80.0, "score": 2.5, "deviation": 6.0}
+    told = {"rule": "odd", "detector": "baseline", **numbers, "why": "Warning: \x1b[2Jfar.", "evidence": points}
+    lines = [line.plain for line in told_lines(told)]
+    assert lines[0].endswith("90 │  !")
+    assert lines[-2].strip() == "rule odd, baseline: value 90, expected 70, lower 60, upper 80, score 2.5"
+    assert lines[-1].strip() == "Warning: \\x1b[2Jfar."
+    assert list(told_lines({"rule": "", "evidence": []})) == []

@@ -4,7 +4,7 @@ Each lint is a function from the resolved config to what it found, in a table. T
 stay quiet where they can't be sure: two regular expressions, for one, are never compared.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from schemas.config.borders import within
@@ -23,13 +23,17 @@ SCORE_MAX = 50.0
 
 def shadowed_rules(rules: Sequence[Rule], opens_on: OpensOn) -> Found:
     """A rule whose every alert another rule tells too, at the same level or a worse one, under the same labels."""
-    by_last: dict[tuple[object, Matcher | None], list[int]] = defaultdict(list)
-    for number, rule in enumerate(rules):
-        by_last[_kind(rule), next(iter(rule.selector.matchers[::-1]), None)].append(number)
-    for number, rule in enumerate(rules):
-        mine = set(rule.selector.matchers)
-        for last in (*rule.selector.matchers, None):
-            wider = next((k for k in by_last[_kind(rule), last] if _hides(k, number, rules, mine)), None)
+    kinds = [_kind(rule) for rule in rules]
+    conditions = [frozenset(rule.selector.matchers) for rule in rules]
+    often = Counter(one for each in conditions for one in each)
+    # A wider rule's conditions are all among one's own, so its rarest is too: ten thousand rules stay quick to compare.
+    by_rarest: dict[tuple[object, Matcher | None], list[int]] = defaultdict(list)
+    for number, mine in enumerate(conditions):
+        by_rarest[kinds[number], min(mine, key=lambda one: often[one], default=None)].append(number)
+    for number in range(len(rules)):
+        for rarest in (*rules[number].selector.matchers, None):
+            near = by_rarest.get((kinds[number], rarest), ())
+            wider = next((k for k in near if _hides(k, number, rules, conditions)), None)
             if wider is not None:
                 yield (
                     ("rules", number, "match"),
@@ -45,9 +49,8 @@ def _kind(rule: Rule) -> object:
     return detectors, rule.group_by, rule.align_s, rule.labels, rule.back_off, rule.budget_a_day
 
 
-def _hides(wider: int, number: int, rules: Sequence[Rule], mine: set[Matcher]) -> bool:
-    one, other = rules[wider], rules[number]
-    theirs = set(one.selector.matchers)
+def _hides(wider: int, number: int, rules: Sequence[Rule], conditions: Sequence[frozenset[Matcher]]) -> bool:
+    one, other, theirs, mine = rules[wider], rules[number], conditions[wider], conditions[number]
     if wider == number or not theirs <= mine:
         return False
     if one.budget_a_day and theirs != mine:

@@ -102,6 +102,8 @@ class Default(Detector):
         self._spoke: NDArray[Any] = np.zeros(0, np.int8)  # number of the part that scored 1.0 last
         # Who was told "noise", newest in the lowest bits: number of the part + 1.
         self._told: NDArray[Any] = np.zeros(0, np.int64)
+        self.votes: dict[str, Records] | None = None
+        """A dictionary here is filled with what each part says, as it says it, of the events of an update."""
 
     def grow(self, rows: int) -> None:
         self._quiet, self._spoke, self._told = (grown(own, rows) for own in (self._quiet, self._spoke, self._told))
@@ -115,6 +117,8 @@ class Default(Detector):
             if name in self._parts:
                 first = number == 0
                 self._parts[name].update(rows, fresh, t, x, out if first else said)
+                if self.votes is not None:
+                    self.votes[name] = (out if first else said).copy()
                 if not first:
                     _merge(said, float(number), quiet & (name in FOLLOWING), out)
             if number == 0:

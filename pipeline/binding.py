@@ -1,5 +1,6 @@
 """One rule in one shard: which series it watches, its detectors' state, its alerts. No I/O, no clock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,8 @@ class Binding:
         self.cells = np.zeros(0, CELL)
         self.rows = 0
         self.everything = True  # every series so far has a row, with its own number
+        self.listener: Callable[[Rows, Points, Records], None] | None = None
+        """Told the row of each point, the points, and what each detector says of them: detectors x points."""
 
     def level_of(self, change: Record) -> Level:
         """The level that a transition reached, or the one that it left where the alert resolves."""
@@ -117,6 +120,8 @@ class Binding:
         verdicts = np.zeros((len(self.detectors), n), VERDICT)
         for detector, out in zip(self.detectors, verdicts, strict=True):
             detector.update(rows, mine.fresh, mine.t, mine.x, out)
+        if self.listener is not None:
+            self.listener(rows, mine, verdicts)
         changes = np.zeros(2 * n + 1, TRANSITION)
         count = walk(
             self.levels,

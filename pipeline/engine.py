@@ -54,9 +54,11 @@ class Engine:
 
     def shard(self, partitions: int = 1, topic: str = "", partition: int = 0) -> "Shard":
         """partitions: of the topic, which share the rules' budgets."""
+        return Shard(self, partitions, self._place(partitions, topic, partition))
+
+    def _place(self, partitions: int, topic: str, partition: int) -> Labels:
         place: Labels = ((PLACE_LABELS[0], topic),) if self._inputs > 1 and topic else ()
-        place += ((PLACE_LABELS[1], str(partition)),) if partitions > 1 else ()
-        return Shard(self, partitions, place)
+        return place + (((PLACE_LABELS[1], str(partition)),) if partitions > 1 else ())
 
 
 class Shard:

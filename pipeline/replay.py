@@ -15,6 +15,7 @@ from schemas.config import Config
 from schemas.control import Control
 from schemas.csv_events import CsvError, read_events
 from schemas.formats import Columns, Decoder, Intern
+from schemas.metric import Series
 
 _LINES_A_BATCH = 5_000
 
@@ -57,10 +58,10 @@ class Report:
 class Replay:
     """Takes inputs one after another; `report` closes what time alone has ended by then."""
 
-    def __init__(self, config: Config, controls: Sequence[Control] = ()) -> None:
-        """controls: known from the beginning, so that none comes late."""
+    def __init__(self, config: Config, controls: Sequence[Control] = (), engine: Engine | None = None) -> None:
+        """controls: known from the beginning, so that none comes late; engine: made for this config, if not here."""
         self._config, self._controls = config, controls
-        self._engine = Engine(config.rules, config.limits, len(config.inputs))
+        self._engine = engine or Engine(config.rules, config.limits, len(config.inputs))
         self._files: tuple[Shard, Decoder] | None = None
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._report = Report()
@@ -90,6 +91,13 @@ class Replay:
                 self._partitions[key] = partition
             self._report.alerts += partition.process(records).alerts
             progress(len(records))
+
+    @property
+    def series(self) -> list[Series]:
+        """All that were seen so far, each once."""
+        shards = [partition.shard for partition in self._partitions.values()]
+        shards += [self._files[0]] if self._files else []
+        return list(dict.fromkeys(one for shard in shards for one in shard.series))
 
     def report(self) -> Report:
         report = self._report

@@ -3,15 +3,19 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.commands.common import PROBLEMS, WRONG_USE, AsJson, err, fail, out
+from pipeline.commands.rerun import rerun
 from pipeline.config import read_config
 from pipeline.desk.missing import missing
-from schemas.config import Config, ConfigErrors, desk_without_route
+from pipeline.replay import Replay
+from pipeline.sample import SAMPLE_LINTS
+from schemas.config import Config, ConfigError, ConfigErrors, desk_without_route
 from schemas.desk import Desk, Route
 from schemas.duration import format_duration
 
@@ -20,9 +24,19 @@ def check(
     file: Annotated[Path, typer.Argument(help="The config file.")] = Path("tidegauge.yaml"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where there are warnings.")] = False,
     routes: Annotated[bool, typer.Option("--routes", help="Draw the tree of routes.")] = False,
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file, or kafka://TOPIC[?from=TIME&to=TIME]: rules that match nothing there are told. Several times."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a config: every mistake at once as FILE:LINE: path: message. Exit 0 right, 2 wrong. Asks no broker."""
+    """Check a config: every mistake at once as FILE:LINE: path: message. Exit 0 right, 2 wrong.
+
+    Warnings are of what is right and can hardly be meant: shadowed rules, levels and routes that nothing reaches, gaps
+    in on-call. Asks no broker, but for a --sample that is a topic.
+    """
     try:
         config = _read(file)
     except OSError as error:
@@ -33,6 +47,8 @@ def check(
         else:
             err().print(str(errors))
         raise typer.Exit(WRONG_USE) from None
+    if sample:
+        config = config.model_copy(update={"warnings": (*config.warnings, *_against(sample, config))})
     if as_json:
         typer.echo(json.dumps([{**vars(warning), "severity": "warning"} for warning in config.warnings]))
     else:
@@ -54,6 +70,18 @@ def _read(file: Path) -> Config:
     """A file that is the desk's alone (an alertmanager.yml) needs no rules; any other does."""
     config = read_config(file, need_rules=False)
     return config if config.rules or config.desk != desk_without_route() else read_config(file)
+
+
+def _against(sample: list[str], config: Config) -> Iterator[ConfigError]:
+    """What a sample of its inputs says of the rules. The events run through an engine without rules."""
+    run = Replay(config.model_copy(update={"rules": ()}))
+    rerun("check", run, sample, config)
+    series = run.series
+    if not series:
+        fail(f"check: no event of {', '.join(sample)} could be read; what says `tidegauge replay` of it?", PROBLEMS)
+    for lint in SAMPLE_LINTS:
+        for number, message in lint(config.rules, series):
+            yield replace(config.rules_at[number], message=message)
 
 
 def _counts(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,8 @@ from rich.text import Text
 
 from pipeline.commands.common import DEFAULT_CONFIG, PROBLEMS, WRONG_USE, AsJson, ConfigPath, fail, out
 from pipeline.commands.desk_client import DeskClient, DeskUrl
+from pipeline.commands.explain_detection import Asked, detection
+from pipeline.commands.explain_views import detection_lines, told_lines
 from pipeline.commands.rendering import STYLES, moment, plain
 from pipeline.commands.silence import labels_text
 
@@ -19,13 +22,62 @@ AlertId = Annotated[
         help="The alert event's id, or as `tidegauge alerts` shows it: an id, its beginning, or the name.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="ALERT_ID|SERIES",
+        help="The alert event's id, or as `tidegauge alerts` shows it: an id, its beginning, or the name. With INPUT "
+        "also a series: 'cpu_usage{host=\"web-1\"}'.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[INPUT]...", help="Files, or kafka://TOPIC[?from=TIME&to=TIME]: detection runs again."),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Event time, RFC 3339 or Unix seconds (default: where the alert opened; the newest point)."
+    ),
+]
 _WHAT_WIDTH = 12
 
 
-def explain(alert: AlertId, config: ConfigPath = DEFAULT_CONFIG, desk: DeskUrl = None, as_json: AsJson = False) -> None:
-    """Show what the desk decided about an alert, step by step, and what became of each message."""
+def explain(
+    target: Target,
+    inputs: Inputs = None,
+    at: At = None,
+    rule: Annotated[str | None, typer.Option(help="Only this rule.")] = None,
+    rows: Annotated[int, typer.Option(min=1, max=500, help="Points before TIME that are looked at closely.")] = 20,
+    control: Annotated[
+        Path | None, typer.Option(help="Verdicts of people, one a line: `tidegauge feedback list --json`.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    desk: DeskUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why an alert was told, or not: what the desk did, step by step; with INPUT what the detection saw.
+
+    With INPUT those events run through the worker's engine once more: points and band, what each detector and part
+    said, and for each level what opened it or held it back (border, for, back-off, budget, warm-up). The input should
+    begin where the worker began, or some days before: what is learned comes from it.
+    """
+    if inputs:
+        found = detection(Asked(target, inputs, at, rule, rows, config, control))
+        if as_json:
+            typer.echo(json.dumps(found))
+            return
+        for line in detection_lines(found, rows):
+            out().print(line)
+        return
+    if at is not None or not _NAMED.fullmatch(target):
+        fail(
+            "explain: a series or --at needs the events: tidegauge explain SERIES --at TIME INPUT, where INPUT is "
+            "a file or kafka://TOPIC?from=TIME",
+            WRONG_USE,
+        )
     client = DeskClient("explain", config, desk)
-    found = client.get(f"/api/desk/alerts/{alert_id(alert, 'explain', client)}/explain")
+    found = client.get(f"/api/desk/alerts/{alert_id(target, 'explain', client)}/explain")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -33,11 +85,14 @@ def explain(alert: AlertId, config: ConfigPath = DEFAULT_CONFIG, desk: DeskUrl =
         out().print(line)
 
 
+_NAMED = re.compile(r"[\w .:-]{1,200}")
+
+
 def alert_id(text: str, command: str, client: DeskClient) -> str:
     """An id or a fingerprint as it is; else that of the one firing alert whose id begins so, or that is named so."""
     if re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{32}", text):
         return text
-    if not re.fullmatch(r"[\w .:-]{1,200}", text):
+    if not _NAMED.fullmatch(text):
         fail(f"{command}: {text!r} is no id and no name of an alert; `tidegauge alerts` lists them", WRONG_USE)
     firing = client.get("/api/v2/alerts")
     found = [
@@ -61,6 +116,7 @@ def lines_of(found: dict[str, Any]) -> list[Text]:
     head.append(f" {plain(labels_text(found['labels']))}", "bold")
     until = f" until {moment(found['ends_at'])}" if found["ends_at"] else ""
     lines = [head, Text(f"  since {moment(found['starts_at'])}{until}; known here since {moment(found['first_seen'])}")]
+    lines += told_lines(found.get("detection") or {})
     lines += [Text(f"  now held back by {plain(reason)}", "yellow") for reason in found["held_back_by"]]
     for group in found["groups"]:
         told = f"told {group['told']}" if group["told"] else "not told yet"

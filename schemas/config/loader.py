@@ -12,6 +12,7 @@ from schemas.config.desk.remedies import Kinds
 from schemas.config.desk.resolve import desk_of, without_unused_globals
 from schemas.config.desk.spec import Notifiers
 from schemas.config.errors import ConfigError, ConfigErrors, Path, Problem, path_text
+from schemas.config.lint import RULE_LINTS, unreachable_routes
 from schemas.config.machine import NO_MACHINE, Machine
 from schemas.config.models import (
     Common,
@@ -57,7 +58,10 @@ def load_config(
     config = loading.config(FileConfig if need_rules else DeskFileConfig)
     if config is None:
         raise ConfigErrors(_named(loading.checking.problems, written.files))
-    return config.model_copy(update={"warnings": _named(loading.checking.warnings, written.files)})
+    warnings = _named(loading.checking.warnings, written.files)
+    paths: list[Path] = [("rules", number, "match") for number in range(len(config.rules))]
+    rules_at = tuple(_told(written.problem(path, ""), written.files) for path in paths)
+    return config.model_copy(update={"warnings": warnings, "rules_at": rules_at})
 
 
 def _named(problems: list[Problem], files: tuple[str, ...]) -> tuple[ConfigError, ...]:
@@ -66,7 +70,11 @@ def _named(problems: list[Problem], files: tuple[str, ...]) -> tuple[ConfigError
     unique = sorted(
         set(problems), key=lambda p: (order.get(p.file, 0), p.line, [str(part) for part in p.path], p.message)
     )
-    return tuple(ConfigError(p.file or files[0], p.line, path_text(p.path), p.message) for p in unique)
+    return tuple(_told(problem, files) for problem in unique)
+
+
+def _told(problem: Problem, files: tuple[str, ...]) -> ConfigError:
+    return ConfigError(problem.file or files[0], problem.line, path_text(problem.path), problem.message)
 
 
 class _Loading:
@@ -83,6 +91,7 @@ class _Loading:
     ) -> None:
         self.checking = checking
         self._resolver = Resolver(params, opens_on, checking.report, checking.broken)
+        self._opens_on = opens_on
         self._notifiers = notifiers
         self._machine = machine
         self._remedies = remedies
@@ -106,7 +115,15 @@ class _Loading:
         if file is None or desk is None or checking.problems:
             return None
         shared = {name: getattr(file, name) for name in Common.model_fields}
-        return Config.model_validate({**shared, "rules": tuple(rules), "desk": desk})
+        config = Config.model_validate({**shared, "rules": tuple(rules), "desk": desk})
+        self._lint(config)
+        return config
+
+    def _lint(self, config: Config) -> None:
+        """What is right, and can't be meant."""
+        found = [one for lint in RULE_LINTS for one in lint(config.rules, self._opens_on.__getitem__)]
+        for path, message in (*found, *unreachable_routes(config.desk.route)):
+            self.checking.warn(path, message)
 
     def _rules(self, file: FileConfig) -> list[Rule | None]:
         self._check_topics(file)

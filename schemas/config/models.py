@@ -261,8 +261,12 @@ class WholeFile(OwnPart, AlertmanagerPart, FileConfig):
 
 
 class Config(Common):
-    """A checked config: rules and desk resolved. warnings: what is right as it is, but a person should know."""
+    """A checked config: rules and desk resolved. warnings: what is right as it is, but a person should know.
+
+    rules_at: without a message.
+    """
 
     rules: tuple[InstanceOf[Rule], ...] = Field(default=(), description="What to alert on.")
     desk: InstanceOf[Desk] = Field(default_factory=desk_without_route, description="Whom to tell, how, and when not.")
     warnings: tuple[InstanceOf[ConfigError], ...] = Field(default=(), description="What a person should know.")
+    rules_at: tuple[InstanceOf[ConfigError], ...] = Field(default=(), description="Where each rule stands.")

@@ -54,6 +54,7 @@ STATUS = obj(
 )
 _MAYBE_TIME = {"anyOf": [_TIME, {"type": "null"}]}
 _MAYBE_TEXT = {"type": ["string", "null"]}
+_MAYBE_NUMBER = {"type": ["number", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
 LINE = obj(
     id=_COUNT, integration=_TEXT, group=_TEXT, receiver=_TEXT, notification=_TEXT, number=_COUNT, reason=_TEXT,
@@ -73,6 +74,11 @@ EXPLAINED = obj(
         by=_MAYBE_TEXT, ref=_MAYBE_TEXT,
     )),
     deliveries=array(LINE),
+    detection=obj(
+        rule=_TEXT, detector=_TEXT, value=_MAYBE_NUMBER, expected=_MAYBE_NUMBER, lower=_MAYBE_NUMBER,
+        upper=_MAYBE_NUMBER, score=_MAYBE_NUMBER, deviation=_MAYBE_NUMBER, why=_TEXT,
+        evidence=array(obj(at=_TIME, value={"type": "number"})),
+    ),
 )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[dict[str, object]]
     decisions: list[dict[str, str | None]]
     deliveries: list[dict[str, object]]
+    detection: dict[str, object]  # what the newest alert event says of the point that made it
 
 
 async def post_ack(request: Request) -> Response:
@@ -182,7 +183,14 @@ def explained(conn: Connection, alert: Alert, standing: Standing | None, reasons
         groups=[_place(group, member) for group, member in places],
         decisions=[_decision(decision) for decision in decisions],
         deliveries=[_line(line) for line in sorted(lines, key=lambda line: line.id)],
+        detection=_detection(alert),
     )
+
+
+def _detection(alert: Alert) -> dict[str, object]:
+    names = ("rule", "detector", "value", "expected", "lower", "upper", "score", "deviation", "why")
+    evidence = [{"at": rfc3339(t), "value": v} for t, v in zip(alert.evidence_t, alert.evidence_v, strict=False)]
+    return {**{name: getattr(alert, name) for name in names}, "evidence": evidence}
 
 
 def _messages(conn: Connection, ids: Sequence[str], alert: Alert) -> dict[str, int]:

@@ -17,6 +17,8 @@ from schemas.levels import LEVELS, LevelName
 from schemas.response.incidents import IncidentPlan, IncidentRule
 
 TITLE_CHARS_MAX = 200
+AUTOMATION = "automation"
+"""`Incident.rule` of one that was opened so that what a remedy does has a timeline."""
 SEVERITY_OF_LEVEL: dict[LevelName, int] = {"critical": 2, "warning": 3, "info": 4}
 """Until it is triaged."""
 _LEVEL_SAID = re.compile(rf"^(?:({'|'.join(LEVELS)})(?: \(was \w+\))?|resolved from \w+): ", re.IGNORECASE)
@@ -94,6 +96,15 @@ class Open:
 
 
 @dataclass(frozen=True)
+class Adopt:
+    """The incident that automation opened for it is a rule's from now on; parts: what joins it besides."""
+
+    incident: Incident
+    parts: list[Part]
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
 class Wait:
     """A rule wants more alerts."""
 
@@ -109,17 +120,19 @@ class Nothing:
     reason: str
 
 
-Answer = Join | Open | Wait | Nothing
+Answer = Join | Open | Adopt | Wait | Nothing
 
 
 def decide(board: Board, alert: Part, now_s: float) -> Answer:
     """What to do about one alert that somebody was told of."""
-    if alert.episode in board.episodes:
-        return Nothing(f"it is in INC-{board.episodes[alert.episode]}")
-    if not alert.is_firing:
-        return Nothing("it is over")
     seen = alert.matchable()
     rules = [r for r in board.plan.rules if _RANK[alert.level] >= _RANK[r.level] and r.matchers.matches(seen)]
+    if alert.episode in board.episodes:
+        incident = board.incidents.get(board.episodes[alert.episode])
+        adopted = _adopted(board, incident, alert, rules, now_s) if incident is not None else None
+        return adopted or Nothing(f"it is in INC-{board.episodes[alert.episode]}")
+    if not alert.is_firing:
+        return Nothing("it is over")
     found = _again(board, alert, rules, now_s) or _of_a_kind(board, alert, rules, now_s)
     if found is None and rules:
         found = _below(board, alert)
@@ -214,6 +227,35 @@ def chain_to(service: str, dependencies: Sequence[Dependency], wanted: Iterable[
                 seen.add(other)
                 wider.append([*way, other])
         edge = sorted(wider)
+    return None
+
+
+def _adopted(
+    board: Board, incident: Incident, alert: Part, rules: Sequence[IncidentRule], now_s: float
+) -> Adopt | None:
+    """Automation looks at an alert before anybody was told of it. Whoever answers for it by a rule must be paged all
+    the same, at the time at which the rule would have opened an incident."""
+    if incident.rule != AUTOMATION or incident.is_over or not alert.is_firing:
+        return None
+    for rule in rules:
+        parts = _together(board, alert, rule)
+        if len(parts) < rule.alerts_min:
+            continue
+        labels = _by(rule, alert)
+        others = [msgspec.structs.replace(one, incident=incident.number, joined_s=now_s) for one in parts[:-1]]
+        taken = msgspec.structs.replace(
+            incident,
+            rule=rule.name,
+            labels=labels,
+            policy=rule.policy,
+            team=rule.team,
+            title=(titled(rule.title, alert.labels) if rule.title else "") or incident.title,
+            severity=rule.severity or incident.severity,
+            severity_reason=f"SEV{rule.severity}: rule {rule.name} says so" if rule.severity else "",  # triage judges
+        )
+        text = f"rule {rule.name}{_in_words(labels)} answers for it from now on; automation had opened it"
+        lines = [Line(what="edited", text=text, details={"rule": rule.name, "labels": labels})]
+        return Adopt(taken, others, [*lines, *(joining(one, f"rule {rule.name}") for one in others)])
     return None
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from alerting.alert import Alert
 from incidents.model import Incident, Line
+from incidents.opening import AUTOMATION
 from incidents.remedies.plan import Candidate, candidates
 from pipeline.desk import alerts, rounds
 from pipeline.desk.automation import acts, switch
@@ -23,7 +24,6 @@ from pipeline.desk.incidents.opening import part_of
 from schemas.desk import Desk
 from schemas.levels import LevelName
 
-RULE = "automation"
 _SEVERITY: dict[LevelName, int] = {"critical": 2, "warning": 3, "info": 4}
 
 
@@ -93,7 +93,7 @@ def _house(conn: Connection, desk: Desk, wanted: Candidate, is_storm: bool, now_
         return
     service = "" if is_storm else alert.labels.get(desk.service_label, "")
     labels = {"remedy": wanted.rule.name, "service": service}
-    same = [one for one in store.listed(conn, store.NOT_OVER) if one.rule == RULE and one.labels == labels]
+    same = [one for one in store.listed(conn, store.NOT_OVER) if one.rule == AUTOMATION and one.labels == labels]
     if same:
         text = f"{_title(alert)} joined: remedy {wanted.rule.name} is for it"
         store.append(conn, same[0].number, [Line(what="joined", text=text, by="automation")], now_s)
@@ -107,7 +107,7 @@ def _house(conn: Connection, desk: Desk, wanted: Candidate, is_storm: bool, now_
         severity_reason=f"its alert is {alert.level}",
         service=service,
         labels=labels,
-        rule=RULE,
+        rule=AUTOMATION,
         opened_by="automation",
         opened_s=now_s,
         detected_s=min(now_s, alert.starts_at_s),

@@ -9,7 +9,7 @@ from alerting.alert import Alert, Decision, Notification
 from incidents import opening as rules
 from incidents.following import highest, values_since
 from incidents.model import Incident, Line, Part
-from incidents.opening import Board, Join, Nothing, Open, Wait
+from incidents.opening import Adopt, Board, Join, Nothing, Open, Wait
 from pipeline.desk import alerts, log, tables
 from pipeline.desk.bulk import chunks
 from pipeline.desk.incidents import store
@@ -88,6 +88,12 @@ class _Taking:
                 self._say(part, f"in {incident.id}: {lines[0].text}")
             case Open() as opened:
                 self._open(opened)
+            case Adopt(incident, parts, lines):
+                owned = msgspec.structs.replace(incident, policy=policy_of(self._desk, incident.policy, incident.team))
+                self._board.put(owned, parts)
+                self._lines.setdefault(owned.number, []).extend(lines)
+                self._parts.setdefault(owned.number, []).extend(parts)
+                self._say(alert, f"in {owned.id}: {lines[0].text}")
             case Wait(rule, count, least):
                 self._board.wait(alert)
                 self._say(alert, f"no incident yet: {count} of the {least} alerts that rule {rule} wants")

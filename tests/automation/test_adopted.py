@@ -7,6 +7,7 @@ import pytest
 from alerting.alert import Notification
 from incidents.opening import AUTOMATION
 from pipeline.desk.database import Database
+from pipeline.desk.incidents.remedies import SUGGESTED
 from schemas.desk import Desk
 from schemas.matchers import Matchers
 from schemas.response import Response
@@ -67,3 +68,16 @@ def test_an_alert_that_no_rule_is_for_stays_with_automation(db: Database) -> Non
     world.tick(WAIT_S)
     assert [one.rule for one in world.incidents()] == [AUTOMATION]
     assert pages(db) == []
+
+
+def test_a_suggestion_is_told_with_the_command_that_takes_it_up(db: Database) -> None:
+    world = World(db, rule(mode="suggest"), of=answering())
+    world.fire()
+    world.tick()
+    world.tick(WAIT_S)
+    world.tick()
+    (act,) = world.acts()
+    said = [one.alert for note in db.read(told) for one in note.alerts]
+    (suggested,) = {alert.fingerprint: alert for alert in said if alert.labels["alertname"] == SUGGESTED}.values()
+    assert f"tidegauge automation approve {act.id[:8]}" in suggested.annotations["summary"]
+    assert len(world.incidents()) == 1

@@ -22,6 +22,7 @@ from schemas.response.automation import RemedyRule
 
 logger = structlog.get_logger(__name__)
 HELPED = "TidegaugeRemedyHelped"
+SUGGESTED = "TidegaugeRemedySuggested"
 _TOLD_FOR_S = 900.0
 _STEPS_MAX = 8  # of one act in one look; a circle would be a mistake of ours
 
@@ -148,6 +149,8 @@ class _Attending:
         if step.guard:
             switch.count_refusal(scene.conn, step.guard)
         match verb:
+            case "suggest":
+                self._suggested(saved)
             case "retry" if rule is not None:
                 self._retry(saved, rule)
             case "escalate" | "page":
@@ -176,17 +179,26 @@ class _Attending:
         masking.look(self.scene, act, rule)
         if rule is None or not rule.is_success_told:
             return
+        summary = f"{act.name} helped: {act.text or act.reason}"
+        self._tell(HELPED, act, "info", summary, act.why, self.scene.now_s + _TOLD_FOR_S)
+
+    def _suggested(self, act: Act) -> None:
+        """A suggestion that stands in a list only is nobody's. It ends with the time in which it can be approved."""
+        how = f"`tidegauge automation approve {act.id[:8]}` does it, `reject` doesn't"
+        self._tell(SUGGESTED, act, "warning", f"{act.name} is suggested: {how}", act.why, act.approve_by_s)
+
+    def _tell(self, name: str, act: Act, severity: str, summary: str, why: str, ends_at_s: float | None) -> None:
+        """An alert about ourselves, by the routes. Its label `incident` keeps it from opening one."""
+        scene = self.scene
+        about = {"remedy": act.remedy, "target": act.target, "incident": scene.incident.id}
         told = External(
-            labels={"alertname": HELPED, "remedy": act.remedy, "target": act.target, "severity": "info"},
-            annotations={
-                "summary": f"{act.name} helped: {act.text or act.reason}",
-                "description": f"{self.scene.incident.id} {self.scene.incident.title}: {act.why}",
-            },
-            starts_at_s=self.scene.now_s,
-            ends_at_s=self.scene.now_s + _TOLD_FOR_S,
+            labels={"alertname": name, **about, "severity": severity},
+            annotations={"summary": summary, "description": f"{scene.incident.id} {scene.incident.title}: {why}"},
+            starts_at_s=scene.now_s,
+            ends_at_s=ends_at_s,
             origin="self",
         )
-        intake.take_external(self.scene.conn, [told], self.scene.desk, self.scene.now_s)
+        intake.take_external(scene.conn, [told], scene.desk, scene.now_s)
 
 
 def _as_now(wanted: Candidate) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from schemas.config.models import (
     WholeFile,
 )
 from schemas.config.words import file_key, models_in
+from schemas.duration import format_duration
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -162,9 +163,24 @@ def _default(info: FieldInfo, schema: object) -> str:
     default = schema.get("default") if isinstance(schema, dict) else None
     if not default and not isinstance(default, bool | int | float):
         return "-"
-    if isinstance(default, list | dict):
-        return "one: `metrics`"
+    if isinstance(default, list) and isinstance(default[0], dict):
+        return f"one: `{next(iter(default[0].values()))}`"
+    if isinstance(default, list):
+        return f"`[{', '.join(map(str, default))}]`"
+    if isinstance(default, dict):
+        given = [_pair(key, value) for key, value in default.items() if value is not None]
+        return f"`{{{', '.join(given)}}}`" if given else "-"
     return f"`{default if isinstance(default, str) else json.dumps(default)}`"
+
+
+def _pair(key: str, value: object) -> str:
+    """
+    >>> _pair("window_s", 3600.0), _pair("count", 3)
+    ('window: 1 h', 'count: 3')
+    """
+    if key.endswith("_s") and isinstance(value, int | float):
+        return f"{key.removesuffix('_s')}: {format_duration(value)}"
+    return f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def _cell(text: str) -> str:

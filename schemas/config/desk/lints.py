@@ -58,6 +58,7 @@ def _warn_of_unused(theirs: AlertmanagerPart, desk: Desk, routes: list[FileRoute
     told = {route.receiver for route in routes} | {each.fallback for each in theirs.receivers}
     told |= {name for person in desk.response.oncall.people.values() for name in person.receivers}
     told |= {target.name for step in steps for target in step.targets if target.kind == "receiver"}
+    told |= {name for row in desk.response.incidents.triage.updates.schedule for name in row.receivers}
     times = {name for route in routes for name in (*route.mute_time_intervals, *route.active_time_intervals)}
     times |= {name for step in steps for name in step.time_intervals}
     for position, receiver in enumerate(theirs.receivers):

@@ -1,6 +1,5 @@
 """What holds the checkout together: layers, compose files, locks, Makefile; no trace of a machine in it."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -254,4 +253,4 @@ def test_what_the_broker_needs_is_in_the_wheel(tmp_path: Path) -> None:
     listed = run(sys.executable, "-m", "zipfile", "-l", done.stdout.strip().splitlines()[-1], cwd=tmp_path)
     for name in ("pipeline/broker/pom.xml", "pipeline/broker/compose.yml", "pipeline/cli.py"):
         assert name in listed.stdout
-    assert json.dumps(listed.stdout).count("tests/") == 0
+    assert not re.search(r"^tests/", listed.stdout, re.MULTILINE)

@@ -7,6 +7,7 @@ An episode that is in an incident is never taken again: neither a repeat nor a r
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import msgspec
 
@@ -206,6 +207,20 @@ def titled(template: str, labels: Mapping[str, str]) -> str:
     'errors in'
     """
     return " ".join(_FIELD.sub(lambda found: labels.get(found[1], ""), template).split())[:TITLE_CHARS_MAX]
+
+
+def runbook_of(rules: Iterable[IncidentRule], incident: Incident) -> str:
+    """The address that the incident's rule names, with its labels filled in; empty where it names none.
+
+    >>> rule = IncidentRule("down", Matchers(), runbook_url="https://runbooks.example/{service}")
+    >>> hostile = Incident(number=1, title="", rule="down", service="a/../b?c", severity=1, opened_s=0, detected_s=0,
+    ...     updated_s=0)
+    >>> runbook_of([rule], hostile)
+    'https://runbooks.example/a%2F..%2Fb%3Fc'
+    """
+    written = next((rule.runbook_url for rule in rules if rule.name == incident.rule), "")
+    labels = {"service": incident.service, **incident.labels}
+    return _FIELD.sub(lambda found: quote(labels.get(found[1], ""), safe=""), written)
 
 
 def chain_to(service: str, dependencies: Sequence[Dependency], wanted: Iterable[str]) -> list[str] | None:

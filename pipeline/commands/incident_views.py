@@ -29,7 +29,7 @@ def overview(found: Sequence[dict[str, Any]], *, is_headed: bool = True) -> Tabl
     """A row an incident."""
     table = Table("id", "sev", "state", "since", "title", "service", "who", box=None, show_header=is_headed)
     for one in found:
-        who = one["acknowledged_by"] or one["team"]
+        who = one["acknowledged_by"] or (f"nobody ({one['team']})" if one["team"] else "nobody")
         table.add_row(
             Text(one["id"], "bold"),
             _severity(one),

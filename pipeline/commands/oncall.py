@@ -37,6 +37,7 @@ app = typer.Typer(help="Who is on call, and changing it for a while.", no_args_i
 ScheduleName = Annotated[str, typer.Argument(metavar="SCHEDULE")]
 OneSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="This one only.")]
 At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="RFC 3339; now if left out.")]
+By = Annotated[str | None, typer.Option(help="Who does it (default: who is logged in; a token says it for you).")]
 Note = Annotated[str, typer.Option("-m", "--note", help="Why.")]
 
 
@@ -112,6 +113,7 @@ def override(
     duration: Annotated[str | None, typer.Option("--for", metavar="DURATION", help="Such as 4h or 2d.")] = None,
     instead_of: Annotated[str, typer.Option(metavar="PERSON", help="Only this one's turns; else whoever it is.")] = "",
     note: Note = "",
+    by: By = None,
     config: ConfigPath = DEFAULT_CONFIG,
     desk: DeskUrl = None,
     as_json: AsJson = False,
@@ -128,7 +130,7 @@ def override(
         "end": rfc3339(end_s),
         "instead_of": instead_of,
         "note": note,
-        "by": logged_in(),
+        "by": by or logged_in(),
     }
     _tell_made(DeskClient("oncall", config, desk).post("/api/desk/oncall/overrides", body), as_json)
 
@@ -139,13 +141,14 @@ def swap(
     first: Annotated[str, typer.Argument(metavar="TIME", help="A moment in the one turn, RFC 3339.")],
     second: Annotated[str, typer.Argument(metavar="TIME", help="A moment in the other.")],
     note: Note = "",
+    by: By = None,
     config: ConfigPath = DEFAULT_CONFIG,
     desk: DeskUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Swap two turns: each of the two people takes the other's."""
     moments = {"first": rfc3339(_moment(first, "TIME")), "second": rfc3339(_moment(second, "TIME"))}
-    body = {"schedule": schedule, **moments, "note": note, "by": logged_in()}
+    body = {"schedule": schedule, **moments, "note": note, "by": by or logged_in()}
     _tell_made(DeskClient("oncall", config, desk).post("/api/desk/oncall/swap", body), as_json)
 
 

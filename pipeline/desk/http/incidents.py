@@ -14,6 +14,7 @@ from incidents import export, timeline
 from incidents.cdevents import state_of
 from incidents.lifecycle import durations, next_acts
 from incidents.model import SEVERITIES, STATES, Entry, Incident, Part
+from incidents.opening import runbook_of
 from pipeline.desk.http.errors import ApiError, answer
 from pipeline.desk.http.service import Service, allow, service_of
 from pipeline.desk.incidents import store
@@ -136,7 +137,7 @@ def _by_itself(desk: Desk, incident: Incident) -> dict[str, str] | None:
 
 
 def _runbook(desk: Desk, incident: Incident) -> str:
-    return next((rule.runbook_url for rule in desk.response.incidents.rules if rule.name == incident.rule), "")
+    return runbook_of(desk.response.incidents.rules, incident)
 
 
 ROUTES = (

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from incidents import severity as rules
 from incidents.lifecycle import Refused
 from incidents.model import Incident
+from incidents.opening import runbook_of
 from incidents.suspects import Suspect
 from incidents.tasks import Task
 from pipeline.desk import alerts
@@ -286,9 +287,8 @@ def seen(scene: Scene) -> dict[str, object]:
 
 def runbooks(scene: Scene) -> list[dict[str, str]]:
     """Of its alerts, its rule and the roles, each address once."""
-    rule = next((one for one in scene.desk.response.incidents.rules if one.name == scene.incident.rule), None)
     named = [(part.annotations.get("runbook_url", ""), part.name) for part in scene.parts]
-    named += [(rule.runbook_url, rule.name)] if rule is not None else []
+    named += [(runbook_of(scene.desk.response.incidents.rules, scene.incident), scene.incident.rule)]
     named += [
         (role.runbook_url, role.name) for role in triage.plan_of(scene).roles if role.name in scene.incident.roles
     ]

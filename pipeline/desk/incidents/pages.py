@@ -14,6 +14,7 @@ from alerting.alert import Alert, Group, Notification, Reason, Says, Told
 from alerting.notifiers import KINDS
 from alerting.notifiers.wire import group_hash
 from incidents.model import Incident, Part
+from incidents.opening import runbook_of
 from pipeline.desk import links, outbox, tables
 from pipeline.desk.incidents.scene import Scene
 from pipeline.desk.outbox import Entry
@@ -129,7 +130,7 @@ def incident_of(conn: Connection, key: str) -> int | None:
 
 def shown(incident: Incident, parts: Sequence[Part], desk: Desk, why: str, now_s: float) -> Alert:
     """The incident as the one alert that every kind of receiver knows how to tell."""
-    rule = next((one for one in desk.response.incidents.rules if one.name == incident.rule), None)
+    runbook = runbook_of(desk.response.incidents.rules, incident)
     labels = {
         **incident.labels,
         "alertname": "Incident",
@@ -141,7 +142,7 @@ def shown(incident: Incident, parts: Sequence[Part], desk: Desk, why: str, now_s
     annotations = {
         "summary": f"{incident.id} SEV{incident.severity}: {incident.title}",
         "description": "\n".join(_described(incident, parts)),
-        **({"runbook_url": rule.runbook_url} if rule is not None and rule.runbook_url else {}),
+        **({"runbook_url": runbook} if runbook else {}),
     }
     ended_s = (incident.resolved_s or now_s) if incident.is_over or incident.merged_into is not None else None
     return Alert(

@@ -51,7 +51,9 @@ class FileIncidentRule(Section):
     )
     policy: str = Field(default="", description="Escalation policy. Left out: the team's.")
     team: str = Field(default="", description="Team that it belongs to.")
-    runbook_url: WebAddress | None = Field(default=None, description="What to do; shown with the incident.")
+    runbook_url: Annotated[WebAddress, AfterValidator(_title)] | None = Field(
+        default=None, description="What to do; shown with the incident. `{label}` stands for a label of `by`."
+    )
 
 
 class FileIncidents(FileTriage):

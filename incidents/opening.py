@@ -212,6 +212,7 @@ def titled(template: str, labels: Mapping[str, str]) -> str:
 def runbook_of(rules: Iterable[IncidentRule], incident: Incident) -> str:
     """The address that the incident's rule names, with its labels filled in; empty where it names none.
 
+    >>> from schemas.matchers import Matchers
     >>> rule = IncidentRule("down", Matchers(), runbook_url="https://runbooks.example/{service}")
     >>> hostile = Incident(number=1, title="", rule="down", service="a/../b?c", severity=1, opened_s=0, detected_s=0,
     ...     updated_s=0)
